@@ -1,0 +1,47 @@
+/** Questions to a metric source and their answers, in counts. Pure. */
+
+/** What the data plane calls one side of the split. */
+export interface ArmSeries {
+  readonly namespace: string
+  /** Deployment names whose pods serve this side. */
+  readonly workloads: readonly string[]
+  /** Fully qualified name of the Service that routes name, for requests that never arrived; absent where both sides share one host and this one is not charged with them. */
+  readonly door?: string
+}
+export type Measure =
+  | { readonly kind: 'SuccessRate' }
+  /** `aboveMs`: requests slower than this are bad. `percentile` in percent, for display. */
+  | { readonly kind: 'Latency'; readonly percentile: number; readonly aboveMs: number }
+
+export interface Question {
+  /** Stable while the question means the same: check name, revision and the start of its slow window. */
+  readonly id: string
+  readonly check: string
+  readonly telemetry: 'Istio' | 'Linkerd'
+  readonly measure: Measure
+  readonly stable: ArmSeries
+  readonly canary: ArmSeries
+  /** Unix ms at which the windows end; also when the question is due. */
+  readonly at: number
+  readonly fastMs: number
+  readonly slowMs: number
+}
+export interface Counts {
+  readonly total: number
+  readonly bad: number
+}
+export interface ArmCounts {
+  readonly fast: Counts
+  readonly slow: Counts
+  /** The percentile over the slow window in ms, by interpolation, for display; absent without requests. */
+  readonly percentileMs?: number
+}
+export type Answer =
+  | { readonly state: 'Counts'; readonly canary: ArmCounts; readonly stable: ArmCounts }
+  | { readonly state: 'Error'; readonly reason: string }
+export interface Reading {
+  readonly question: Question
+  readonly answer: Answer
+  /** Unix ms when the answer came in. */
+  readonly answeredAt: number
+}

@@ -1,0 +1,118 @@
+/** What one pass has seen of the world, in the words of the domain. Built by controller/observe from caches; plain data. Times are Unix ms. */
+import type { Reading } from '../analysis/reading.ts'
+import type { RequestSpec, RolloutSpec, RolloutStatus } from './schema.ts'
+
+export interface Seen {
+  readonly rollout: {
+    readonly name: string
+    readonly namespace: string
+    readonly uid: string
+    readonly generation: number
+    readonly createdAt: number
+    /** metadata.deletionTimestamp is set. */
+    readonly deleting: boolean
+    readonly hasFinalizer: boolean
+    readonly namespaceTerminating: boolean
+  }
+  readonly spec: RolloutSpec
+  /** Absent: never written, or erased. */
+  readonly status: RolloutStatus | undefined
+  /** Status was written by a newer Sluice: only lower and abort. */
+  readonly statusFromFuture: boolean
+  readonly workload: WorkloadSeen
+  /** Revisions mode: our Deployments, newest first. Backends mode: the two arms (name = revision name as in `backends`). */
+  readonly revisions: readonly RevisionSeen[]
+  /** Backends mode only: which revision name each arm has now. */
+  readonly backends?: { readonly stable: string; readonly canary: string; /** backend identity without template hash */ readonly stableBackend: string; readonly canaryBackend: string; readonly hasCanaryTemplate: boolean }
+  readonly doors: { readonly stable: DoorSeen; readonly canary: DoorSeen; readonly own: DoorSeen }
+  readonly routes: readonly RouteSeen[]
+  readonly requests: readonly RequestSeen[]
+  readonly readings: readonly Reading[]
+  /** Request count of the closing door stood still for two scrapes: true/false, undefined where the source does not answer. */
+  readonly doorQuiet?: boolean
+  readonly dependencies: readonly { readonly name: string; readonly state: 'Settled' | 'Busy' | 'Missing'; readonly message: string }[]
+  readonly blockers: readonly Blocker[]
+  /** Facts that become conditions of their own: UnroutedCallersReachCanary, CanaryOnlyRouteExposed, StableNotRestartable … */
+  readonly remarks: readonly { readonly type: string; readonly reason: string; readonly message: string }[]
+  /** Our own objects that are absent or out of step (ports of doors, mirrored DestinationRules, fields of a managed route other than weights). */
+  readonly upkeep: readonly { readonly key: string; readonly what: 'Door' | 'Policy' | 'Route' | 'Revision' }[]
+  /** For each of `watchpoints(seen)`: since when its value is what it is, as far as this process has seen. */
+  readonly since: Readonly<Record<string, number>>
+}
+export type WorkloadSeen =
+  | {
+      readonly state: 'Present'
+      readonly generation: number
+      /** The revision that the template is: an existing one of equal template, else the name it will get. */
+      readonly templateRevision: string
+      readonly images: readonly string[]
+      readonly commit?: string
+      readonly replicas: number
+      readonly ready: number
+      /** Field manager that last wrote spec.replicas, and whether it is a GitOps tool. */
+      readonly replicasWriter?: { readonly manager: string; readonly gitOps: boolean; readonly at?: number }
+    }
+  | { readonly state: 'Missing' }
+  /** Backends mode without canary.workloadRef. */
+  | { readonly state: 'None' }
+export interface RevisionSeen {
+  readonly name: string
+  readonly createdAt: number
+  readonly images: readonly string[]
+  readonly commit?: string
+  /** spec.replicas. */
+  readonly replicas: number
+  readonly ready: number
+  /** Every replica updated and available, observedGeneration current. */
+  readonly complete: boolean
+  /** A pod that will not get ready by waiting: CrashLoopBackOff, ImagePullBackOff, CreateContainerConfigError, Unschedulable, quota … */
+  readonly trouble?: { readonly reason: string; readonly message: string; readonly crash: boolean }
+  /** Generation and availability of the workload that rolls it, for backends. */
+  readonly terminating: boolean
+}
+export interface DoorSeen {
+  /** Taken: an object of that name without our label. Theirs: the user's own Service `<name>`, never edited. */
+  readonly state: 'Present' | 'Absent' | 'Taken' | 'Theirs'
+  /** Revision it selects, or `Workload` for the user's own matchLabels. */
+  readonly leadsTo?: string
+  /** Ready endpoints that belong to what it leads to; ready endpoints of anything else. */
+  readonly ready: number
+  readonly others: number
+}
+export interface RouteSeen {
+  /** `VirtualService/<namespace>/<name>`. */
+  readonly key: string
+  readonly managed: boolean
+  readonly state: 'Present' | 'Missing' | 'Refused'
+  /** For Refused (no grant, LacksDoors, foreign owner …) and for people. */
+  readonly reason?: string
+  readonly message?: string
+  /** Share of the canary door in percent, rounded as the object can express; the greatest of its http routes. */
+  readonly canaryDoor: number
+  /** Its http routes differ among themselves. */
+  readonly uneven: boolean
+  readonly closedTo?: { readonly revision: string; readonly sequence: number }
+  /** Weight totals of its http routes: what can be expressed. A managed route may take 1000. */
+  readonly totals: readonly number[]
+  readonly lastWriter?: { readonly manager: string; readonly ours: boolean; readonly gitOps: boolean }
+  /** The mesh has taken the split over (SMI: the ServiceProfile equals it); true where nothing can be asked. */
+  readonly mirrored: boolean
+  /** RedirectOnRollback: canary-only routes as they stand, for status.redirected. */
+  readonly canaryOnly: readonly { readonly name: string; readonly original: string; readonly redirected: boolean }[]
+}
+export interface RequestSeen {
+  readonly uid: string
+  readonly name: string
+  readonly createdAt: number
+  readonly spec: RequestSpec
+  readonly answeredAt?: number
+  readonly verified: boolean
+}
+export interface Blocker {
+  readonly reason: string
+  readonly message: string
+  /** Adoption: only before adoption. Raise: no raise while it lasts. */
+  readonly stops: 'Adoption' | 'Raise'
+  /** Kubernetes `Stalled` is True. */
+  readonly stalled: boolean
+}
