@@ -95,6 +95,8 @@ const time = z.string() // RFC 3339
 const condition = z.object({ type: z.string(), status: z.enum(['True', 'False', 'Unknown']), reason: z.string(), message: z.string(), lastTransitionTime: time, observedGeneration: z.int().optional() })
 const revisionStatus = z.object({
   revision: z.string(),
+  /** Backends mode: the backend without its template hash. */
+  backend: z.string().optional(),
   images: z.array(z.string()).optional(),
   commit: z.string().optional(),
 })
@@ -130,7 +132,8 @@ export const journeyStatus = z.object({
   readyAtRaise: z.int().optional(),
   approvedStep: z.int().optional(),
   promotedStep: z.int().optional(),
-  flippedAt: time.optional(),
+  /** Why a Held journey is held. */
+  held: z.object({ reason: z.string(), message: z.string(), at: time }).optional(),
   /** Why the journey is being closed, from the first pass that wanted it. */
   closing: z.object({ outcome: z.enum(outcomes), reason: z.string(), message: z.string(), at: time, check: z.string().optional(), requestedBy: z.string().optional() }).optional(),
   /** Set when the journey has ended; it stays until the next one starts. */
@@ -171,6 +174,8 @@ export const status = z.object({
   failed: z.array(z.object({ revision: z.string(), reason: z.string(), message: z.string(), at: time })),
   journey: journeyStatus.optional(),
   checks: z.array(checkStatus),
+  /** A person's pause by request; `spec.paused` is the other way. */
+  paused: z.object({ at: time, by: z.string().optional() }).optional(),
   redirected: z.array(z.object({ route: z.string(), name: z.string(), original: z.string() })),
   resets: z.array(time),
   requests: z.array(z.object({ uid: z.string(), name: z.string(), action: z.string(), answer: z.enum(['Accepted', 'Refused']), message: z.string(), by: z.string().optional(), verified: z.boolean().optional(), at: time })),

@@ -1,5 +1,5 @@
 /** What one pass has seen of the world, in the words of the domain. Built by controller/observe from caches; plain data. Times are Unix ms. */
-import type { Reading } from '../analysis/reading.ts'
+import type { ArmSeries, Reading } from '../analysis/reading.ts'
 import type { RequestSpec, RolloutSpec, RolloutStatus } from './schema.ts'
 
 export interface Seen {
@@ -23,13 +23,15 @@ export interface Seen {
   /** Revisions mode: our Deployments, newest first. Backends mode: the two arms (name = revision name as in `backends`). */
   readonly revisions: readonly RevisionSeen[]
   /** Backends mode only: which revision name each arm has now. */
-  readonly backends?: { readonly stable: string; readonly canary: string; /** backend identity without template hash */ readonly stableBackend: string; readonly canaryBackend: string; readonly hasCanaryTemplate: boolean }
+  readonly backends?: { readonly stable: string; readonly canary: string; /** backend identity without template hash */ readonly stableBackend: string; readonly canaryBackend: string; readonly hasCanaryTemplate: boolean; /** What the data plane calls the arms. */ readonly stableSeries: ArmSeries; readonly canarySeries: ArmSeries }
   readonly doors: { readonly stable: DoorSeen; readonly canary: DoorSeen; readonly own: DoorSeen }
   readonly routes: readonly RouteSeen[]
   readonly requests: readonly RequestSeen[]
   readonly readings: readonly Reading[]
-  /** Request count of the closing door stood still for two scrapes: true/false, undefined where the source does not answer. */
-  readonly doorQuiet?: boolean
+  /** Ids of notes that were delivered since the outbox was written. */
+  readonly delivered?: readonly string[]
+  /** API server's clock minus ours, ms. */
+  readonly clockOffsetMs?: number
   readonly dependencies: readonly { readonly name: string; readonly state: 'Settled' | 'Busy' | 'Missing'; readonly message: string }[]
   readonly blockers: readonly Blocker[]
   /** Facts that become conditions of their own: UnroutedCallersReachCanary, CanaryOnlyRouteExposed, StableNotRestartable … */
