@@ -1,0 +1,110 @@
+import { describe, expect, test } from 'vitest'
+import type { RolloutStatus } from '../../../src/rollout/schema.ts'
+import { drawCurves, renderRollout, type RolloutObject } from '../../../src/cli/view.ts'
+import { imageVersion, span, versions } from '../../../src/cli/words.ts'
+
+const now = Date.parse('2026-11-23T10:10:00Z')
+const at = (secondsAgo: number) => new Date(now - secondsAgo * 1000).toISOString()
+
+export function status(change: Partial<RolloutStatus> = {}): RolloutStatus {
+  return {
+    schema: 1, sequence: 7, observedGeneration: 1, phase: 'Holding', message: 'Holding at 25%: 2m52s more, then approval for 50%.',
+    conditions: [], failed: [], checks: [], redirected: [], resets: [], requests: [], decisions: [], history: [], outbox: [], writer: 'me',
+    stable: { revision: 'checkout-aaaaaaaaaa', images: ['shop/checkout:v1.8.2'] },
+    canary: { revision: 'checkout-bbbbbbbbbb', images: ['shop/checkout:v1.9.0'] },
+    journey: {
+      id: 'j', since: 3, startedAt: at(372), direction: 'Out', baseReplicas: 5, inputsHash: 'h', step: { index: 1, since: at(140) },
+      weight: { wanted: 25, seen: 25, seenAt: at(128) }, requests: { served: 0, lost: 0 },
+    },
+    ...change,
+  }
+}
+export function rollout(change: Partial<RolloutStatus> = {}): RolloutObject {
+  return {
+    metadata: { name: 'checkout', namespace: 'shop' },
+    spec: {
+      workloadRef: { kind: 'Deployment', name: 'checkout' }, service: { port: 80 }, traffic: { istio: { managed: {} } },
+      steps: [{ weight: 5, hold: '2m' }, { weight: 25, hold: '5m' }, { weight: 50, hold: '10m', approval: 'Before' }, { weight: 100 }],
+      analysis: { checks: [{ name: 'success-rate', successRate: { min: '99%' } }, { name: 'latency-p99', latency: { percentile: 99, max: '500ms' } }] },
+    },
+    status: status(change),
+  }
+}
+const checks: RolloutStatus['checks'] = [
+  { name: 'success-rate', verdict: 'Pass', value: '99.71%', bound: '99%', total: 12043, bad: 35, failures: 0, since: at(60), at: at(4) },
+  { name: 'latency-p99', verdict: 'Fail', value: '812ms', bound: '500ms', total: 12043, bad: 400, failures: 1, message: 'p99 is 812ms, allowed are 500ms', since: at(60), at: at(4) },
+]
+
+describe('the picture of a rollout', () => {
+  test('in the middle of a journey', () => {
+    expect(renderRollout(rollout({ checks }), now, { columns: 120, pods: { stable: { ready: 5, wanted: 5 }, canary: { ready: 1, wanted: 2 } }, curves: { 'success-rate': [99, 99.5, 99.9] } })).toEqual([
+      'checkout (shop)   STEP 2/4   v1.8.2 → v1.9.0   6m12s ago',
+      '  now      Holding at 25%: 2m52s more, then approval for 50%.',
+      '  steps    ✔ 5%   ▶ 25% holding 2m08s of 5m   · 50% approval   · 100%',
+      '  traffic  stable 75% ███████████████░░░░░ canary 25%    VirtualService/checkout, seen 2m08s ago',
+      '  checks   success-rate   99.71% ≥ 99%    ▁▅█   12,043 requests, 35 failed, 0 bad of 2',
+      '           latency-p99    812ms > 500ms         12,043 requests, 400 slow, 1 bad of 2',
+      '           p99 is 812ms, allowed are 500ms',
+      '  pods     stable 5/5   canary 1/2',
+      '  next     sluice promote checkout · sluice abort checkout --reason …',
+    ])
+  })
+  test('at rest it says how the last journey ended and what it cost', () => {
+    const lines = renderRollout(rollout({
+      phase: 'RolledBack', message: 'v1.9.0 was rolled back.', canary: undefined,
+      journey: { ...status().journey!, ended: { outcome: 'RolledBack', reason: 'CheckFailed', at: at(60) } },
+      history: [{ revision: 'checkout-bbbbbbbbbb', from: 'checkout-aaaaaaaaaa', images: ['shop/checkout:v1.9.0'], outcome: 'RolledBack', reason: 'CheckFailed', startedAt: at(372), endedAt: at(60), requests: { served: 9800, lost: 120 } }],
+    }), now, { columns: 120 })
+    expect(lines[0]).toBe('checkout (shop)   ROLLED BACK   v1.8.2')
+    expect(lines).toContain('  steps    ✔ 5%   ✘ 25%   · 50% approval   · 100%')
+    expect(lines).toContain('  last     v1.9.0 rolled back after 5m12s (CheckFailed); it served 9,800 requests and lost 120, 1m00s ago')
+    expect(lines).toContain('  next     sluice retry checkout')
+    expect(lines.some(line => line.includes('stable 100%') && line.includes('canary 0%'))).toBe(true)
+  })
+  test.each([30, 40, 60, 80, 200])('no line is wider than %i columns, with and without colour', columns => {
+    for (const color of [false, true]) {
+      const lines = renderRollout(rollout({ checks, message: 'x'.repeat(300) }), now, { columns, color, pods: { stable: { ready: 5, wanted: 5 } } })
+      // eslint-disable-next-line no-control-regex
+      for (const line of lines) expect(line.replace(/\u001b\[[0-9;]*m/g, '').length).toBeLessThanOrEqual(columns)
+    }
+  })
+  test('colour only where it is asked for, and no control characters from the cluster', () => {
+    const lines = renderRollout(rollout({ message: 'a\u001b[2Jb\nc' }), now).join('')
+    expect(lines).not.toContain('\u001b')
+    expect(renderRollout(rollout(), now, { color: true }).join('')).toContain('\u001b[')
+  })
+  test('a rollout without status says that nobody looks at it', () => {
+    const lines = renderRollout({ ...rollout(), status: undefined }, now)
+    expect(lines.join('\n')).toContain('is `sluice controller` running?')
+  })
+  test.each([
+    ['AwaitingApproval', 'sluice approve checkout · sluice abort checkout --reason …'],
+    ['Held', 'sluice resume checkout · sluice abort checkout --reason …'],
+    ['RolledBack', 'sluice retry checkout'],
+  ] as const)('in %s the next command is named', (phase, text) => {
+    expect(renderRollout(rollout({ phase }), now).at(-1)).toBe(`  next     ${text}`)
+  })
+  test('paused offers resume', () => {
+    const paused = { ...rollout(), spec: { ...rollout().spec, paused: true } }
+    expect(renderRollout(paused, now).at(-1)).toBe('  next     sluice resume checkout · sluice abort checkout --reason …')
+  })
+  test('a curve does not count one evaluation twice', () => {
+    const curves: Record<string, number[]> = {}
+    const first = status({ checks })
+    drawCurves(curves, undefined, first)
+    drawCurves(curves, first, first)
+    expect(curves['success-rate']).toEqual([99.71])
+  })
+})
+
+describe('words', () => {
+  test.each([[0, '0s'], [59_999, '59s'], [60_000, '1m00s'], [3_900_000, '1h05m'], [90_000_000, '1d1h'], [-5, '0s']])('%i ms is %s', (ms, text) => expect(span(ms)).toBe(text))
+  test.each([
+    ['a/b:v1', 'v1'], ['reg:5000/b', 'latest'], ['reg:5000/b:2', '2'], ['b@sha256:0123456789abcdef', '01234567'],
+  ])('version of %s', (image, text) => expect(imageVersion(image)).toBe(text))
+  test('versions that share a tag are told apart by commit or name', () => {
+    expect(versions({ revision: 'a-x1', images: ['i:v1'] }, { revision: 'a-y2', images: ['i:v1'] })).toEqual({ stable: 'x1', canary: 'y2' })
+    expect(versions({ revision: 'a-x1', images: ['i:v1'], commit: 'abcdef0123' }, { revision: 'a-y2', images: ['i:v1'], commit: '99999999aa' })).toEqual({ stable: 'abcdef01', canary: '99999999' })
+    expect(versions({ images: ['p:1', 'i:v1'] }, { images: ['p:1', 'i:v2'] })).toEqual({ stable: 'v1', canary: 'v2' })
+  })
+})
