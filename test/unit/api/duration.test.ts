@@ -24,7 +24,9 @@ describe('formatDuration', () => {
 
 describe('iso and ms', () => {
   it('go there and back', () => {
-    fc.assert(fc.property(fc.integer({ min: 0, max: 4_102_444_800_000 }), (value) => expect(ms(iso(value))).toBe(value)))
+    fc.assert(fc.property(fc.integer({ min: 0, max: 4_102_444_800_000 }), (value) => {
+      expect(ms(iso(value))).toBe(value)
+    }))
   })
   it('write no needless milliseconds', () => {
     expect(iso(1_774_746_000_000)).toBe('2026-03-29T01:00:00Z')
