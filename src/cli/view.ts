@@ -218,7 +218,7 @@ function settled(phase: Phase): boolean {
   return phase === 'Idle' || phase === 'RolledBack' || phase === 'Blocked'
 }
 function isPaused({ status, spec }: { readonly status: RolloutStatus; readonly spec: RolloutSpec }): boolean {
-  return spec.paused === true || status.conditions.some(one => one.type === 'Paused' && one.status === 'True')
+  return spec.paused === true || status.paused !== undefined
 }
 /** The journey that has not ended; undefined at rest. */
 export function underWay(status: RolloutStatus): RolloutStatus['journey'] {

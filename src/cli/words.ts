@@ -1,14 +1,10 @@
 /** Small texts that every screen needs: durations, versions, weights. Pure. */
+import { formatDuration } from '../rollout/duration.ts'
 import type { RolloutStatus } from '../rollout/schema.ts'
 
-/** `4s`, `2m08s`, `1h05m`, `3d4h`; negative values count as zero. */
-export function span(ms: number): string {
-  const seconds = Math.max(0, Math.floor(ms / 1000))
-  const two = (n: number) => String(n).padStart(2, '0')
-  if (seconds < 60) return `${seconds}s`
-  if (seconds < 3600) return `${Math.floor(seconds / 60)}m${two(seconds % 60)}s`
-  if (seconds < 86_400) return `${Math.floor(seconds / 3600)}h${two(Math.floor((seconds % 3600) / 60))}m`
-  return `${Math.floor(seconds / 86_400)}d${Math.floor((seconds % 86_400) / 3600)}h`
+/** A length of time for a screen that ticks once a second: `0s`, `4s`, `2m08s`, `5m`. */
+export function span(milliseconds: number): string {
+  return formatDuration(Math.floor(milliseconds / 1000) * 1000)
 }
 
 /** Milliseconds from an RFC 3339 time to `now`, never negative; undefined where there is no readable time. */

@@ -57,7 +57,7 @@ describe('the picture of a rollout', () => {
     }), now, { columns: 120 })
     expect(lines[0]).toBe('checkout (shop)   ROLLED BACK   v1.8.2')
     expect(lines).toContain('  steps    ✔ 5%   ✘ 25%   · 50% approval   · 100%')
-    expect(lines).toContain('  last     v1.9.0 rolled back after 5m12s (CheckFailed); it served 9,800 requests and lost 120, 1m00s ago')
+    expect(lines).toContain('  last     v1.9.0 rolled back after 5m12s (CheckFailed); it served 9,800 requests and lost 120, 1m ago')
     expect(lines).toContain('  next     sluice retry checkout')
     expect(lines.some(line => line.includes('stable 100%') && line.includes('canary 0%'))).toBe(true)
   })
@@ -98,7 +98,7 @@ describe('the picture of a rollout', () => {
 })
 
 describe('words', () => {
-  test.each([[0, '0s'], [59_999, '59s'], [60_000, '1m00s'], [3_900_000, '1h05m'], [90_000_000, '1d1h'], [-5, '0s']])('%i ms is %s', (ms, text) => expect(span(ms)).toBe(text))
+  test.each([[0, '0s'], [59_999, '59s'], [60_400, '1m'], [3_900_000, '1h05m'], [90_000_000, '1d01h'], [-5, '0s']])('%i ms is %s', (ms, text) => expect(span(ms)).toBe(text))
   test.each([
     ['a/b:v1', 'v1'], ['reg:5000/b', 'latest'], ['reg:5000/b:2', '2'], ['b@sha256:0123456789abcdef', '01234567'],
   ])('version of %s', (image, text) => expect(imageVersion(image)).toBe(text))
