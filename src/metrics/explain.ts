@@ -1,0 +1,61 @@
+/** What went wrong with a question, in one sentence for people: no credentials, no page of HTML, no stack. */
+
+export interface Failed {
+  readonly ok: false
+  readonly reason: string
+  /** The source itself answered that it cannot evaluate this question: no reason to leave it alone. */
+  readonly answered: boolean
+}
+interface Limits {
+  readonly timeoutMs: number
+  readonly maxBytes: number
+  /** The body of an answer with HTTP 200 that is none of Prometheus. */
+  readonly body?: unknown
+}
+
+/** From what the HTTP client or the driver threw. */
+export function explain(error: unknown, limits: Limits): Failed {
+  const { response, code, message } = (error ?? {}) as { response?: HttpResponse; code?: string; message?: string }
+  if (response !== undefined && response !== null) return explainResponse(response)
+  if (limits.body !== undefined) return down(`HTTP 200 with ${described(limits.body)} instead of an answer of Prometheus; check the URL and whether a login page stands before it`)
+  if (code === 'ERR_CANCELED' || code === 'ECONNABORTED' || code === 'ETIMEDOUT') return down(`no answer within ${limits.timeoutMs}ms`)
+  if (message?.includes('maxContentLength')) return { ...down(`an answer of more than ${limits.maxBytes} bytes`), answered: true }
+  return down(`no connection: ${networkReason(error)}`)
+}
+
+interface HttpResponse {
+  readonly status: number
+  readonly data?: unknown
+  readonly headers?: Readonly<Record<string, unknown>>
+}
+
+function explainResponse({ status, data, headers }: HttpResponse): Failed {
+  if (status >= 300 && status < 400) return down(`HTTP ${status} redirects to ${originOf(headers?.['location'])}; redirects are not followed, give the final URL`)
+  if (status === 401 || status === 403) return down(`HTTP ${status}; check the credentials of the source`)
+  const error = typeof data === 'object' && data !== null ? (data as Record<string, unknown>)['error'] : undefined
+  if (typeof error === 'string') return { ok: false, reason: `HTTP ${status}: ${clean(error)}`, answered: status === 400 || status === 422 }
+  return down(`HTTP ${status} with ${described(data)}`)
+}
+
+const down = (reason: string): Failed => ({ ok: false, reason, answered: false })
+
+function described(body: unknown): string {
+  if (typeof body !== 'string') return body === null || body === undefined ? 'an empty body' : 'JSON that is none of Prometheus'
+  if (body.trim() === '') return 'an empty body'
+  return /^\s*<(!doctype|html|head|body|\?xml)/i.test(body) ? 'an HTML page' : 'text that is no JSON'
+}
+
+function originOf(location: unknown): string {
+  const url = typeof location === 'string' ? URL.parse(location) : null
+  return url === null ? 'another path' : url.origin
+}
+
+/** Node's error code and address; an AggregateError (both IP families refused) has its own in `errors`. */
+function networkReason(error: unknown): string {
+  const { message, code, cause } = (error ?? {}) as { message?: string; code?: string; cause?: { errors?: readonly { message?: string }[]; message?: string } }
+  const first = message || cause?.errors?.[0]?.message || cause?.message || code
+  return first === undefined || first === '' ? 'unknown reason' : clean(first)
+}
+
+/** One line, at most 300 characters, and no userinfo of URLs. */
+const clean = (text: string): string => text.replace(/\/\/[^/@\s]*@/g, '//').replace(/\s+/g, ' ').trim().slice(0, 300)

@@ -1,0 +1,130 @@
+/** Prometheus as a source of counts, through `prometheus-query`. Every answer is a value, also the bad ones; no message carries a credential. */
+import { PrometheusDriver } from 'prometheus-query'
+import { countsAnswer, doorAnswer } from '../analysis/counts.ts'
+import { countsQuery, doorQuery } from '../analysis/queries.ts'
+import type { Answer, DoorAnswer, DoorQuestion, Question } from '../analysis/reading.ts'
+import { breaker } from './breaker.ts'
+import { explain } from './explain.ts'
+import type { Failed } from './explain.ts'
+import { gate } from './gate.ts'
+
+export interface PrometheusOptions {
+  /** As it is named in messages and metrics, for example `default`. */
+  readonly name: string
+  /** http or https; a path prefix is kept; user and password in it become basic authentication. */
+  readonly url: string
+  /** Deadline of one question from its sending to the last byte, in ms; 5000 where unset. */
+  readonly timeoutMs?: number
+  /** Questions under way at once; 8 where unset. The rest wait for their turn. */
+  readonly maxInFlight?: number
+  /** Bytes of one answer after decompression; 2 MiB where unset. */
+  readonly maxBytes?: number
+  /** Sent with every question, for example Authorization or X-Scope-OrgID. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** Called with each warning of the source; they change no answer. Unset: dropped. */
+  readonly onWarning?: (warning: string) => void
+}
+export interface MetricSource {
+  readonly name: string
+  /** The counts at `question.at`. Never rejects. */
+  ask(question: Question): Promise<Answer>
+  /** The requests through a door that closes. Never rejects. */
+  askDoor(question: DoorQuestion): Promise<DoorAnswer>
+  /** Whether the source is being left alone after failures, and why. */
+  state(): { readonly resting: boolean; readonly reason?: string }
+}
+
+const unasked = { resultType: 'vector', result: [] }
+
+/** What is wrong with the URL of a source; undefined where nothing is. */
+export function urlProblem(url: string): string | undefined {
+  const parsed = URL.parse(url)
+  if (parsed === null) return 'the URL of a Prometheus source is not a URL; write it as http://prometheus.monitoring:9090'
+  if (parsed.protocol !== 'http:' && parsed.protocol !== 'https:') return `the URL of a Prometheus source begins with ${parsed.protocol}//; write http:// or https://`
+  if (parsed.search !== '' || parsed.hash !== '') return 'the URL of a Prometheus source has a query or fragment; leave them out and put tokens into a header'
+  return undefined
+}
+
+/** A source. `clock.monotonic` measures its rests in ms, `random` (0..1) spreads its probes. Throws where `urlProblem` finds one. */
+export function prometheusSource(options: PrometheusOptions, clock: { monotonic(): number }, random: () => number = Math.random): MetricSource {
+  const problem = urlProblem(options.url)
+  if (problem !== undefined) throw new Error(problem)
+  const rest = breaker(() => clock.monotonic(), random)
+  const turns = gate(options.maxInFlight ?? 8)
+  const fetchOne = fetcher(options)
+
+  const query = async (text: string | undefined, at: number): Promise<Fetched> => {
+    if (text === undefined) return { ok: true, data: unasked }
+    return turns(async () => {
+      const entry = rest.enter()
+      if ('refused' in entry) return { ok: false, reason: `Prometheus ${options.name} is left alone after failures: ${entry.refused}` }
+      const fetched = await fetchOne(text, at)
+      if (fetched.ok || fetched.answered) entry.worked()
+      else entry.failed(fetched.reason)
+      return fetched.ok ? fetched : { ok: false, reason: `Prometheus ${options.name}: ${fetched.reason}` }
+    })
+  }
+  return {
+    name: options.name,
+    async ask(question) {
+      const fetched = await query(countsQuery(question), question.at)
+      return fetched.ok ? countsAnswer(question, fetched.data) : { state: 'Error', reason: fetched.reason }
+    },
+    async askDoor(question) {
+      const fetched = await query(doorQuery(question), question.at)
+      return fetched.ok ? doorAnswer(fetched.data) : { state: 'Error', reason: fetched.reason }
+    },
+    state: rest.state,
+  }
+}
+
+type Fetched = { readonly ok: true; readonly data: unknown } | { readonly ok: false; readonly reason: string }
+
+/** One request through the driver, with what the driver lacks: a deadline that also ends a hang, a size limit, no redirects, no proxy from the environment, and the raw answer (the driver parses `+Inf` to NaN). */
+function fetcher(options: PrometheusOptions): (query: string, at: number) => Promise<{ readonly ok: true; readonly data: unknown } | Failed> {
+  const url = new URL(options.url)
+  const authorization = basicAuthorization(url)
+  url.username = ''
+  url.password = ''
+  const timeoutMs = options.timeoutMs ?? 5000
+  const maxBytes = options.maxBytes ?? 2 * 1024 * 1024
+  return async (query, at) => {
+    let body: unknown
+    let failure: unknown
+    const driver = new PrometheusDriver({
+      endpoint: url.href,
+      // The query grows with names and windows; as a URL it would pass the limits of proxies.
+      preferPost: true,
+      timeout: timeoutMs,
+      headers: { ...authorization, ...options.headers },
+      requestInterceptor: {
+        onFulfilled: (config) => Object.assign(config, { signal: AbortSignal.timeout(timeoutMs), maxRedirects: 0, maxContentLength: maxBytes, proxy: false as const }),
+      },
+      responseInterceptor: {
+        onFulfilled: (response) => {
+          body = response.data
+          return response
+        },
+        onRejected: (error) => {
+          failure = error
+          return Promise.reject(error)
+        },
+      },
+    })
+    const outcome = await driver.instantQuery(query, at, `${Math.max(1, Math.floor(timeoutMs))}ms`).then(
+      () => undefined,
+      (error: unknown) => error,
+    )
+    if (failure !== undefined) return explain(failure, { timeoutMs, maxBytes })
+    const envelope = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : undefined
+    if (envelope?.['status'] !== 'success') return explain(outcome, { timeoutMs, maxBytes, body })
+    if (Array.isArray(envelope['warnings'])) for (const warning of envelope['warnings']) options.onWarning?.(String(warning))
+    return { ok: true, data: envelope['data'] }
+  }
+}
+
+function basicAuthorization(url: URL): Record<string, string> {
+  if (url.username === '' && url.password === '') return {}
+  const pair = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
+  return { Authorization: `Basic ${Buffer.from(pair).toString('base64')}` }
+}
