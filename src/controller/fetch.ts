@@ -1,0 +1,124 @@
+/** Readings as one more cache: questions are asked when they are due, answers are kept and wake the rollout. Nothing here runs inside a pass. */
+import type { Answer, Question, Reading } from '../analysis/reading.ts'
+import type { Clock } from '../telemetry/clock.ts'
+import { alarm } from './alarm.ts'
+
+/** Whoever can answer questions, for example metrics/prometheus. Never rejects, and bounds its own time. */
+export interface Source {
+  ask(question: Question): Promise<Answer>
+}
+export interface FetcherOptions {
+  readonly clock: Clock
+  readonly source: Source
+  /** Questions under way at once over all rollouts; the rest wait in order. Unset: 16. */
+  readonly atOnce?: number
+  /** An answer came in: have a look. */
+  readonly wake: (key: string) => void
+}
+
+interface Wanted {
+  question: Question
+  reading?: Reading
+  timer?: { cancel(): void }
+  /** The question that waits for its turn or its answer. */
+  asking?: Question
+}
+type Wants = Map<string, Wanted>
+
+/** The answer to every question where no source was named. */
+export const noSource: Source = {
+  ask: () => Promise.resolve({ state: 'Error', reason: 'no Prometheus source is configured; start the controller with --prometheus URL' }),
+}
+
+/** Keeps the latest answer to each question of each rollout. */
+export class Fetcher {
+  readonly #options: FetcherOptions
+  readonly #rollouts = new Map<string, Wants>()
+  readonly #turns: (() => Promise<void>)[] = []
+  #free: number
+
+  constructor(options: FetcherOptions) {
+    this.#options = options
+    this.#free = options.atOnce ?? 16
+  }
+
+  /** The latest answers to what was asked last for this rollout, one for each question id. */
+  readings(key: string): readonly Reading[] {
+    return [...(this.#rollouts.get(key)?.values() ?? [])].flatMap(wanted => wanted.reading ?? [])
+  }
+
+  /** What this rollout asks from now on: new questions are asked when due, those no longer named are forgotten with their readings. */
+  update(key: string, questions: readonly Question[]): void {
+    const before = this.#rollouts.get(key)
+    if (questions.length === 0 && before === undefined) return
+    const asked = new Set(questions.map(question => question.id))
+    for (const [id, wanted] of before ?? []) if (!asked.has(id)) wanted.timer?.cancel()
+    if (questions.length === 0) return void this.#rollouts.delete(key)
+    const after: Wants = new Map()
+    for (const question of questions) {
+      const wanted = before?.get(question.id) ?? { question }
+      wanted.question = question
+      after.set(question.id, wanted)
+    }
+    this.#rollouts.set(key, after)
+    for (const wanted of after.values()) this.#schedule(key, wanted)
+  }
+
+  /** Forgets a rollout. */
+  forget(key: string): void {
+    this.update(key, [])
+  }
+
+  /** Forgets everything; answers under way are dropped. */
+  stop(): void {
+    for (const key of [...this.#rollouts.keys()]) this.forget(key)
+    this.#turns.length = 0
+  }
+
+  #schedule(key: string, wanted: Wanted): void {
+    wanted.timer?.cancel()
+    wanted.timer = undefined
+    const { question } = wanted
+    const answered = wanted.reading !== undefined && wanted.reading.question.at >= question.at
+    if (answered || wanted.asking !== undefined) return
+    const { clock } = this.#options
+    if (question.at <= clock.now()) return this.#take(key, wanted)
+    wanted.timer = alarm(clock, question.at, () => {
+      wanted.timer = undefined
+      this.#take(key, wanted)
+    })
+  }
+
+  #take(key: string, wanted: Wanted): void {
+    wanted.asking = wanted.question
+    this.#turns.push(() => this.#ask(key, wanted))
+    this.#next()
+  }
+  #next(): void {
+    while (this.#free > 0) {
+      const turn = this.#turns.shift()
+      if (turn === undefined) return
+      this.#free--
+      void turn().finally(() => {
+        this.#free++
+        this.#next()
+      })
+    }
+  }
+
+  async #ask(key: string, wanted: Wanted): Promise<void> {
+    if (!this.#isWanted(key, wanted)) return
+    // The newest form of the question: while it waited for its turn, its window may have moved on.
+    const question = wanted.question
+    wanted.asking = question
+    const answer = await this.#options.source.ask(question).catch((error: unknown): Answer => ({ state: 'Error', reason: String(error) }))
+    wanted.asking = undefined
+    if (!this.#isWanted(key, wanted)) return
+    wanted.reading = { question, answer, answeredAt: this.#options.clock.now() }
+    this.#schedule(key, wanted)
+    this.#options.wake(key)
+  }
+  #isWanted(key: string, wanted: Wanted): boolean {
+    return this.#rollouts.get(key)?.get(wanted.question.id) === wanted
+  }
+}
