@@ -17,6 +17,8 @@ export interface Selector {
   /** Http routes by name; undefined: every one in which both arms are destinations. */
   readonly routes?: readonly string[]
   readonly clusterDomain: string
+  /** Canary-only routes as status keeps them: only with these can `read` tell a redirected route from one that led to stable all along. */
+  readonly originals?: readonly { readonly name: string; readonly original: string }[]
 }
 export interface Split {
   /** The canary door's share in percent, 0..100. */
