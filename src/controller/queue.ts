@@ -12,6 +12,8 @@ export interface Next {
   readonly wakeAt?: number
   /** Look again at once, for something was stale. Counts as a failure only from the second time in a row. */
   readonly again?: boolean
+  /** The pass moved something forward: look again at once, though nothing is wrong. */
+  readonly more?: boolean
   /** Something failed that time may heal: look again after a growing pause, or after `retryAfterMs` where the server said so. */
   readonly failed?: boolean
   readonly retryAfterMs?: number
@@ -29,6 +31,9 @@ export interface QueueOptions {
   /** In [0, 1), for the jitter of pauses. */
   readonly random: () => number
 }
+/** A rollout comes to rest after a few commits; one that moves on at once this often in a row is a bug of ours that must not flood the API server. */
+const mostInARow = 25
+
 /** First and longest pause after failures, in ms. Somebody may be hurt while Closing repeats. */
 const pauses: Readonly<Record<Lane, { first: number; longest: number }>> = {
   Closing: { first: 50, longest: 1000 },
@@ -43,6 +48,8 @@ interface Entry {
   /** Woken while it ran. */
   dirty?: Lane
   failures: number
+  /** Passes in a row that ended with `more`. */
+  inARow: number
   /** Monotonic ms before which a wake-up in lane Rest waits. */
   notBefore: number
   timer?: { readonly at: number; cancel(): void }
@@ -112,7 +119,7 @@ export class Queue {
 
   #entry(key: string): Entry {
     let entry = this.#entries.get(key)
-    if (entry === undefined) this.#entries.set(key, (entry = { running: false, failures: 0, notBefore: 0 }))
+    if (entry === undefined) this.#entries.set(key, (entry = { running: false, failures: 0, inARow: 0, notBefore: 0 }))
     return entry
   }
 
@@ -145,9 +152,16 @@ export class Queue {
         this.#running[lane]--
         this.#passes.delete(pass)
         entry.running = false
-        if (this.#started) this.#after(key, entry, next, lane)
+        if (this.#started) this.#after(key, entry, this.#tamed(key, entry, next), lane)
       })
     this.#passes.add(pass)
+  }
+
+  #tamed(key: string, entry: Entry, next: Next): Next {
+    entry.inARow = next.more === true ? entry.inARow + 1 : 0
+    if (entry.inARow <= mostInARow) return next
+    if (entry.inARow === mostInARow + 1) this.#options.onBug(key, new Error(`committed ${entry.inARow} times in a row without coming to rest`))
+    return { failed: true, lane: 'Rest', wakeAt: next.wakeAt }
   }
 
   #after(key: string, entry: Entry, next: Next, ran: Lane): void {
@@ -165,11 +179,11 @@ export class Queue {
       this.wakeAt(key, clock.now() + pause, lane)
     } else {
       entry.notBefore = 0
-      if (next.again === true) this.add(key, lane)
-      else if (next.wakeAt !== undefined) this.wakeAt(key, next.wakeAt)
+      if (next.again === true || next.more === true) this.add(key, lane)
+      if (next.wakeAt !== undefined) this.wakeAt(key, next.wakeAt)
     }
     if (dirty !== undefined) this.add(key, dirty)
-    if (entry.queued === undefined && entry.timer === undefined) this.#entries.delete(key)
+    if (entry.queued === undefined && entry.timer === undefined && !entry.running) this.#entries.delete(key)
     this.#fill()
   }
 }

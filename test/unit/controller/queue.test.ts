@@ -204,6 +204,21 @@ describe('failures', () => {
   })
 })
 
+test('a pass that moved on runs again at once, but one that never comes to rest does not flood the server', async () => {
+  answers.set('a', [{ more: true }, { more: true }, {}])
+  answers.set('b', Array.from({ length: 1000 }, () => ({ more: true })))
+  const q = queue()
+  q.start()
+  q.add('a', 'Rest')
+  await settle()
+  expect(runs).toHaveLength(3)
+  q.add('b', 'Rest')
+  await clock.advance(10_000)
+  expect(runs.length).toBeLessThan(3 + 26 + 10)
+  expect(String(bugs[0])).toContain('in a row without coming to rest')
+  expect(bugs).toHaveLength(1)
+})
+
 test('stopping waits for the running pass and forgets everything else', async () => {
   const q = queue()
   q.start()

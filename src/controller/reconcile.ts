@@ -1,0 +1,122 @@
+/** One pass over one rollout: observe → decide → lower → commit → raise → tell → wake at. No waiting for the network but for the pass' own writes. */
+import type { Question } from '../analysis/reading.ts'
+import type { Failure, Result } from '../kube/api.ts'
+import type { Action } from '../rollout/actions.ts'
+import type { Decision } from '../rollout/decision.ts'
+import { iso } from '../rollout/duration.ts'
+import type { KubeObject } from '../rollout/objects.ts'
+import type { Note, RolloutStatus } from '../rollout/schema.ts'
+import type { Seen } from '../rollout/seen.ts'
+import { fitted, refusedStatus, type Committing, type CommitOutcome } from './commit.ts'
+import type { Lane, Next } from './queue.ts'
+
+/** What one pass has in its hands; made by `observe`, used up by the end of the pass. */
+export interface Observed {
+  readonly seen: Seen
+  decide(now: number): Decision
+  /** What to ask the metric source from now on; `status` is the one that was just committed, or the one that was seen. */
+  ask(status: RolloutStatus | undefined, now: number): readonly Question[]
+  /** One write with the preconditions of what this pass saw. */
+  act(action: Action): Promise<Result<unknown>>
+  /** Of the Rollout that was seen: what a compare-and-set must test. */
+  readonly committing: Committing
+}
+/** What a pass needs from its surroundings. */
+export interface Surroundings {
+  /** From caches alone; undefined where there is no such rollout, or caches are not complete. */
+  observe(key: string, now: number): Observed | undefined
+  readonly now: () => number
+  /** Written to status.writer. */
+  readonly identity: string
+  /** The fence: asked synchronously before each raise. */
+  readonly mayRaise: () => boolean
+  readonly commit: (seen: Committing, next: RolloutStatus) => Promise<CommitOutcome>
+  /** Puts a Rollout as the server answered it into the cache, so that the next pass sees its own write. */
+  readonly remember: (object: KubeObject) => void
+  readonly questions: (key: string, questions: readonly Question[]) => void
+  readonly tell: (seen: Seen, status: RolloutStatus | undefined, fresh: readonly Note[]) => void
+  /** Something that people must hear although no status could say it. */
+  readonly alert: (seen: Seen, what: Alert) => void
+}
+export type Alert =
+  | { readonly type: 'LoweringFailed'; readonly route: string; readonly failure: Failure }
+  | { readonly type: 'StatusRefused'; readonly message: string }
+  | { readonly type: 'StatusUnwritable'; readonly failure: Failure }
+  | { readonly type: 'WriteFailed'; readonly action: Action; readonly failure: Failure }
+
+/** One pass. Resolves to when and where to look again; rejects only for a bug of ours. */
+export async function reconcile(key: string, lane: Lane, around: Surroundings): Promise<Next> {
+  const observed = around.observe(key, around.now())
+  if (observed === undefined) {
+    around.questions(key, [])
+    return {}
+  }
+  const { seen } = observed
+  const decision = observed.decide(around.now())
+  const lowered = await lower(observed, decision, around)
+  const committed = await commitStatus(observed, decision, around)
+  const won = committed === undefined || committed.outcome === 'Won'
+  const raised = won && lowered.every(one => one.ok) ? await raise(observed, decision, around) : undefined
+  const status = committed?.outcome === 'Won' ? (committed.object.status as RolloutStatus) : seen.status
+  if (won) around.tell(seen, status, committed === undefined ? [] : decision.notes)
+  around.questions(key, observed.ask(status, around.now()))
+  return next(lane, decision, lowered, committed, raised)
+}
+
+/** Takes traffic away, before anything is written down and with nobody's permission: everything at once, and all of it is tried. */
+async function lower(observed: Observed, decision: Decision, around: Surroundings): Promise<readonly Result<unknown>[]> {
+  const outcomes = await Promise.all(decision.lower.map(async action => ({ action, result: await observed.act(action) })))
+  for (const { action, result } of outcomes) {
+    if (!result.ok && !stale(result)) around.alert(observed.seen, { type: 'LoweringFailed', route: 'route' in action ? action.route : action.type, failure: result })
+  }
+  return outcomes.map(({ result }) => result)
+}
+
+async function commitStatus(observed: Observed, decision: Decision, around: Surroundings): Promise<CommitOutcome | undefined> {
+  if (decision.commit === undefined) return undefined
+  const outcome = await around.commit(observed.committing, fitted(decision.commit))
+  if (outcome.outcome !== 'Failed' && outcome.outcome !== 'Refused' && outcome.object !== undefined) around.remember(outcome.object)
+  if (outcome.outcome === 'Failed') around.alert(observed.seen, { type: 'StatusUnwritable', failure: outcome.failure })
+  if (outcome.outcome === 'Refused') await sayRefused(observed, decision.commit.sequence, outcome.message, around)
+  return outcome
+}
+/** The server takes no such status, but it took the one that is there: that one is written with the reason, once. */
+async function sayRefused({ seen, committing }: Observed, sequence: number, message: string, around: Surroundings): Promise<void> {
+  around.alert(seen, { type: 'StatusRefused', message })
+  const said = seen.status?.conditions.some(one => one.type === 'Stalled' && one.reason === 'StatusRefused' && one.message.includes(message.slice(0, 500))) ?? false
+  if (seen.status === undefined || said) return
+  const outcome = await around.commit(committing, refusedStatus(seen.status, message, sequence, around.identity, iso(around.now())))
+  if (outcome.outcome === 'Won') around.remember(outcome.object)
+}
+
+/** Everything else, in order; the first failure or a lease that may have run out stops the rest. */
+async function raise(observed: Observed, decision: Decision, around: Surroundings): Promise<Failure | 'Fenced' | undefined> {
+  for (const action of decision.raise) {
+    if (!around.mayRaise()) return 'Fenced'
+    const result = await observed.act(action)
+    if (result.ok) continue
+    if (!stale(result)) around.alert(observed.seen, { type: 'WriteFailed', action, failure: result })
+    return result
+  }
+  return undefined
+}
+
+/** The pass saw something that is no longer so: nothing is wrong, looking again helps. */
+function stale(failure: Failure): boolean {
+  return failure.reason === 'TestFailed' || failure.reason === 'Conflict' || failure.reason === 'NotFound' || failure.reason === 'AlreadyExists'
+}
+
+function next(lane: Lane, decision: Decision, lowered: readonly Result<unknown>[], committed: CommitOutcome | undefined, raised: Failure | 'Fenced' | undefined): Next {
+  const unlowered = lowered.filter(one => !one.ok)
+  if (unlowered.length > 0) return again(unlowered, 'Closing')
+  if (committed?.outcome === 'Lost') return { again: true, lane }
+  if (committed?.outcome === 'Refused') return { failed: true, lane: 'Rest' }
+  if (committed?.outcome === 'Failed') return again([committed.failure], lane)
+  if (raised === 'Fenced') return { failed: true, lane: 'Rest' }
+  if (raised !== undefined) return again([raised], lane)
+  return { wakeAt: decision.wakeAt, more: committed !== undefined, lane }
+}
+function again(failures: readonly Failure[], lane: Lane): Next {
+  const retryAfterMs = Math.max(0, ...failures.map(one => one.retryAfterMs ?? 0))
+  return failures.every(stale) ? { again: true, lane } : { failed: true, lane, ...(retryAfterMs > 0 ? { retryAfterMs } : {}) }
+}

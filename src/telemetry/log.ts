@@ -1,0 +1,64 @@
+/** One line of JSON per fact, with the same keys everywhere; or plain lines for a person who watches the demo. */
+import pino from 'pino'
+
+/** Facts of a line. `err` is an Error and is written with its stack; names of secrets are blanked out. */
+export type LogFields = Readonly<Record<string, unknown>>
+export interface Log {
+  debug(fields: LogFields, message: string): void
+  info(fields: LogFields, message: string): void
+  warn(fields: LogFields, message: string): void
+  error(fields: LogFields, message: string): void
+}
+export const logLevels = ['debug', 'info', 'warn', 'error'] as const
+export type LogLevel = (typeof logLevels)[number]
+export interface LogOptions {
+  readonly level: LogLevel
+  /** Json: one object per line. Plain: `09:14:02 WARN message key=value`, for a terminal. */
+  readonly form: 'Json' | 'Plain'
+  /** Receives whole lines with their line end; standard output where unset. */
+  readonly write?: (line: string) => void
+  /** Unix ms, stamped on lines; the machine's clock where unset. */
+  readonly now?: () => number
+}
+
+const secretNames = ['authorization', 'token', 'password', 'secret', 'clientKey', 'client-key-data', 'signingSecret']
+const blank = '[redacted]'
+
+/** A log. Lines go out in order and without buffering, so that the last one before a crash is there. */
+export function createLog(options: LogOptions): Log {
+  const now = options.now ?? (() => Date.now())
+  const out = options.write === undefined ? pino.destination({ dest: 1, sync: true }) : { write: options.write }
+  const stream = options.form === 'Json' ? out : { write: (line: string) => void out.write(plainLine(line)) }
+  const logger = pino(
+    {
+      level: options.level,
+      base: undefined,
+      messageKey: 'message',
+      timestamp: () => `,"time":"${new Date(now()).toISOString()}"`,
+      formatters: { level: label => ({ level: label }), log: scrubbed },
+      serializers: { err: (value: unknown) => value },
+      redact: { paths: secretNames.flatMap(name => (name.includes('-') ? [`["${name}"]`, `*["${name}"]`] : [name, `*.${name}`])), censor: blank },
+    },
+    stream,
+  )
+  const line = (level: LogLevel) => (fields: LogFields, message: string) => logger[level](fields, scrub(message))
+  return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
+}
+
+function scrubbed(fields: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, value instanceof Error ? error(value) : typeof value === 'string' ? scrub(value) : value]))
+}
+function error(value: Error): { type: string; message: string; stack: string } {
+  return { type: value.name, message: scrub(value.message), stack: scrub(value.stack ?? '') }
+}
+/** Passwords in URLs and bearer tokens do not belong into a log, wherever a message picked them up. */
+function scrub(text: string): string {
+  return text.replace(/([a-z][a-z0-9+.-]*:\/\/)[^/\s@]+@/gi, `$1${blank}@`).replace(/\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}/gi, `$1 ${blank}`)
+}
+
+function plainLine(json: string): string {
+  const { time, level, message, err, ...fields } = JSON.parse(json) as Record<string, unknown>
+  const rest = Object.entries(fields).map(([key, value]) => `${key}=${typeof value === 'string' && !/[\s"=]/.test(value) ? value : JSON.stringify(value)}`)
+  const stack = typeof err === 'object' && err !== null ? `\n${String((err as { stack?: unknown }).stack)}` : ''
+  return `${[String(time).slice(11, 19), String(level).toUpperCase().padEnd(5), message, ...rest].join(' ')}${stack}\n`
+}
