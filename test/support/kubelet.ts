@@ -134,7 +134,7 @@ function statusOf(pod: KubeObject, behaviour: PodBehaviour): { phase: string; co
   const ip = addressOf(pod)
   return {
     phase: waiting && !crashed ? 'Pending' : 'Running',
-    ...{ hostIP: '10.0.0.1', podIP: ip, podIPs: [{ ip }], startTime: pod.status?.startTime ?? now() },
+    hostIP: '10.0.0.1', podIP: ip, podIPs: [{ ip }], startTime: pod.status?.startTime ?? now(),
     conditions: [condition('PodScheduled', true), condition('Initialized', true), condition('ContainersReady', ready), condition('Ready', ready)],
     containerStatuses: pod.spec.containers.map(({ name, image }: { name: string; image: string }) => ({
       name, image, imageID: `model://${image}`, ready, started: waiting === undefined, restartCount: crashed ? 4 : 0,
