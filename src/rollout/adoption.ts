@@ -1,0 +1,85 @@
+/** Taking a running workload over without a failed request: procedures.md "Adoption". */
+import { enter, type Pass, present, revisionNamed, shareOf, target, wantedCount } from './pass.ts'
+import { beginJourney } from './begin.ts'
+import { kept } from './upkeep.ts'
+import { describe } from './describe.ts'
+import { done, endpoints, inOrder, leads, propagated, ready, run, split, together, waitFor, when, type Step } from './procedure.ts'
+import type { Blocker } from './seen.ts'
+
+/** A route that does not name the doors yet is part of the adoption, not a reason to refuse it. */
+export function adoptionBlockers(pass: Pass): readonly Blocker[] {
+  return pass.seen.blockers.filter((blocker) => blocker.reason !== 'RouteLacksDoors')
+}
+
+/** Blocked: nothing is touched until what stands in the way is gone. */
+export function blocked(pass: Pass): void {
+  const [blocker] = adoptionBlockers(pass)
+  if (pass.problems.length > 0) return
+  if (blocker) {
+    pass.awaiting = blocker.message
+    return
+  }
+  const revision = target(pass.seen)
+  if (revision === undefined) {
+    pass.awaiting = pass.plan.workload ? `Deployment ${pass.plan.workload}, which does not exist` : 'the backends'
+    return
+  }
+  if (pass.seen.backends) return adoptBackends(pass)
+  if (!pass.next.stable) pass.next.stable = describe(pass, revision)
+  if (doorsBeforeRoutes(pass)) enter(pass, 'Adopting', `the template is ${revision}; nothing of ours stands yet, so it is stable`)
+}
+
+/** With the user's own route the doors come first, selecting the user's pods as they are, so that the route can name them. */
+function doorsBeforeRoutes(pass: Pass): boolean {
+  if (pass.seen.routes.every((route) => route.managed)) return true
+  const absent = (door: 'stable' | 'canary'): Step => when(pass.seen.doors[door].state === 'Absent', leads(door, 'Workload'))
+  if (!run(pass, together(absent('stable'), absent('canary')))) return false
+  const lacking = pass.seen.routes.find((route) => !present(route))
+  if (lacking) pass.awaiting = lacking.message ?? `${lacking.key} is missing`
+  return lacking === undefined
+}
+
+export function adopting(pass: Pass): void {
+  const stable = pass.next.stable!.revision
+  const count = wantedCount(pass)
+  const lead = together(leads('stable', stable), leads('canary', stable), leads('own', stable))
+  const see = together(endpoints('stable', count), endpoints('canary', count), endpoints('own', count))
+  const procedure = inOrder(countWritten, ready(stable, count), lead, kept('Policy'), see, split(0), propagated, templateAtZero)
+  const [blocker] = adoptionBlockers(pass)
+  if (blocker) {
+    pass.awaiting = blocker.message
+    return
+  }
+  if (run(pass, procedure)) enter(pass, 'Idle', `${stable} serves through our doors; the template is at zero`)
+}
+
+/** The template's count becomes spec.replicas once, while nothing of ours exists; later an absent count is stable's own. */
+export const countWritten: Step = (pass) => {
+  if (pass.plan.replicas !== undefined || pass.seen.backends) return done
+  const stable = revisionNamed(pass.seen, pass.next.stable?.revision)
+  const template = pass.seen.workload.state === 'Present' ? pass.seen.workload.replicas : undefined
+  const replicas = stable ? stable.replicas : pass.seen.revisions.length === 0 ? template : undefined
+  if (replicas === undefined) return done
+  return waitFor('spec.replicas of the Rollout to be written', { type: 'WriteReplicas', replicas })
+}
+const templateAtZero: Step = (pass) =>
+  pass.seen.workload.state === 'Present' && pass.seen.workload.replicas > 0 ? waitFor('the template to be at zero', { type: 'ScaleWorkload', replicas: 0 }) : done
+
+/** Two backends: nothing to take over but the weights. A canary that already carries traffic is in the middle of a journey. */
+function adoptBackends(pass: Pass): void {
+  const backends = pass.seen.backends!
+  if (!run(pass, together(kept('Policy'), existing))) return
+  const weight = shareOf(pass.seen, backends.canary)
+  const canary = { ...describe(pass, backends.canary), backend: backends.canaryBackend }
+  const stable = { ...describe(pass, backends.stable), backend: backends.stableBackend }
+  const promoted = weight >= 99.95
+  pass.next.stable = promoted ? canary : stable
+  pass.next.canary = promoted ? undefined : canary
+  if (weight > 0 && !promoted) return beginJourney(pass, backends.canary, weight)
+  enter(pass, 'Idle', promoted ? `${backends.canary} already carries everything` : `${backends.stable} carries everything`)
+}
+const existing: Step = (pass) => {
+  const missing = pass.seen.routes.find((route) => !present(route))
+  if (!missing) return done
+  return missing.managed && missing.state === 'Missing' ? waitFor(`${missing.key} to be written`, { type: 'CreateRoute', route: missing.key, canaryDoor: 0 }) : waitFor(missing.message ?? missing.key)
+}

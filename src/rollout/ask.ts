@@ -1,0 +1,78 @@
+/** What the metric source must be asked now: only for revisions that hold traffic, and for what was promoted a short while ago. Pure. */
+import type { ArmSeries, Question } from '../analysis/reading.ts'
+import { spread } from '../analysis/spread.ts'
+import { windows } from '../analysis/windows.ts'
+import type { Settings } from './decision.ts'
+import { ms } from './duration.ts'
+import { type Phase, type RolloutStatus } from './schema.ts'
+import { quietCheck } from './procedure.ts'
+import type { Plan } from './plan.ts'
+import type { Seen } from './seen.ts'
+
+const asking: readonly Phase[] = ['Scaling', 'Shifting', 'Holding', 'AwaitingApproval', 'Flipping', 'Held']
+
+/** Id of a check's question: it changes with the revision and with the start of the evidence. */
+export function questionId(status: RolloutStatus, check: string): string {
+  const current = status.journey
+  const since = current?.ended?.at ?? current?.weight.seenAt
+  return `${current?.id}/${since}/${check}`
+}
+
+/** The questions of this rollout, each with the time at which it is due; an empty list at idle. */
+export function ask(seen: Seen, plan: Plan, settings: Settings, now: number): readonly Question[] {
+  const { status } = seen
+  if (!status?.journey) return []
+  const closing = quietQuestion(seen, status, plan, settings, now)
+  const subject = subjectOf(seen, status, plan, settings, now)
+  if (!subject) return closing
+  const since = ms(status.journey.ended?.at ?? status.journey.weight.seenAt)
+  const checks = plan.checks.flatMap((check): Question[] => {
+    const id = questionId(status, check.name)
+    const at = due(id, since, plan.intervalMs, now)
+    const { fastMs, slowMs } = windows(at, since, settings.scrapeIntervalMs, plan.intervalMs)
+    if (slowMs <= 0) return []
+    const measure = check.measure.kind === 'SuccessRate' ? ({ kind: 'SuccessRate' } as const) : ({ kind: 'Latency', percentile: check.measure.percentile, aboveMs: check.measure.maxMs } as const)
+    return [{ id, check: check.name, telemetry: plan.telemetry, measure, ...subject, at, fastMs, slowMs }]
+  })
+  return [...checks, ...closing]
+}
+
+/** Whom the checks are about: the canary against stable; after a promotion what was promoted. */
+function subjectOf(seen: Seen, status: RolloutStatus, plan: Plan, settings: Settings, now: number): { stable: ArmSeries; canary: ArmSeries } | undefined {
+  const { journey } = status
+  if (!journey || !status.stable) return undefined
+  if (journey.ended) {
+    if (journey.ended.outcome !== 'Promoted' || !status.previous || now >= ms(status.previous.warmUntil)) return undefined
+    if (seen.backends) return { stable: seen.backends.stableSeries, canary: seen.backends.canarySeries }
+    return { stable: series(seen, plan, settings, status.previous.revision), canary: series(seen, plan, settings, status.stable.revision, 'stable') }
+  }
+  if (!asking.includes(status.phase) || !journey.weight.seenAt || !status.canary || !(journey.weight.seen! > 0)) return undefined
+  if (seen.backends) return { stable: seen.backends.stableSeries, canary: seen.backends.canarySeries }
+  const turned = seen.doors.stable.leadsTo === status.canary.revision && seen.routes.every((route) => route.canaryDoor === 0)
+  return { stable: series(seen, plan, settings, status.stable.revision, turned ? undefined : 'stable'), canary: series(seen, plan, settings, status.canary.revision, turned ? 'stable' : 'canary') }
+}
+const series = (seen: Seen, plan: Plan, settings: Settings, revision: string, door?: 'stable' | 'canary'): ArmSeries => ({
+  namespace: seen.rollout.namespace,
+  workloads: [revision],
+  ...(door ? { door: `${plan.name}-${door}.${seen.rollout.namespace}.svc.${settings.clusterDomain}` } : {}),
+})
+
+/** Before a closed door turns or its pods go: has it served anything in the last two scrapes? */
+function quietQuestion(seen: Seen, status: RolloutStatus, plan: Plan, settings: Settings, now: number): readonly Question[] {
+  const flipping = status.phase === 'Flipping'
+  if (!(flipping || status.phase === 'Closing') || !status.canary || !status.stable || plan.checks.length === 0) return []
+  const closed = flipping ? status.stable.revision : status.canary.revision
+  const other = flipping ? status.canary.revision : status.stable.revision
+  const id = `${status.journey?.id}/${status.phase}/${quietCheck}`
+  const since = seen.since['split'] ?? now
+  const at = due(id, since, settings.scrapeIntervalMs, now)
+  const [canary, stable] = seen.backends ? [seen.backends.canarySeries, seen.backends.stableSeries] : [series(seen, plan, settings, closed), series(seen, plan, settings, other)]
+  const fastMs = 2 * settings.scrapeIntervalMs
+  return [{ id, check: quietCheck, telemetry: plan.telemetry, measure: { kind: 'SuccessRate' }, canary, stable, at, fastMs, slowMs: fastMs }]
+}
+
+/** The next time of this question: once an interval from its own offset, the last slot at or before now where that has not been asked. */
+function due(id: string, since: number, interval: number, now: number): number {
+  const first = since + (spread(id, interval) || interval)
+  return now < first ? first : first + Math.floor((now - first) / interval) * interval
+}

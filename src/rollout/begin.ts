@@ -1,0 +1,23 @@
+import { iso } from './duration.ts'
+import { enter, type Pass, revisionNamed, wantedCount } from './pass.ts'
+
+/** Commits the start: from weight 0, or from what the canary carries already. */
+export function beginJourney(pass: Pass, revision: string, weight: number): void {
+  const { next, now, plan } = pass
+  const index = Math.max(0, plan.steps.findIndex((step) => step.weight >= weight - 0.05))
+  const step = plan.steps[index]!
+  next.journey = {
+    id: `${revision}-${next.sequence}`,
+    since: next.sequence,
+    startedAt: iso(now),
+    direction: 'Out',
+    baseReplicas: wantedCount({ ...pass, next: { ...next, journey: undefined } }),
+    inputsHash: plan.inputsHash,
+    step: { index, ...(step.name ? { name: step.name } : {}), since: iso(now) },
+    weight: weight > 0 ? { wanted: weight, seen: weight, seenAt: iso(now) } : { wanted: step.weight },
+    ...(weight > 0 ? { readyAtRaise: revisionNamed(pass.seen, revision)?.ready ?? 0 } : {}),
+    requests: { served: 0, lost: 0 },
+  }
+  next.checks = []
+  enter(pass, weight > 0 ? 'Holding' : 'Scaling', weight > 0 ? `${revision} already carries ${weight}%` : `${next.stable?.revision} → ${revision}`)
+}

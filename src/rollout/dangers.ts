@@ -1,0 +1,147 @@
+/** What ends, holds or restarts a journey under way, in order of urgency. Runs before the phases, so that what hurts is taken back in the pass that sees it. */
+import { iso, ms } from './duration.ts'
+import { close, closedBy, currentStep, decided, enter, expressed, hold, inJourney, journey, near, type Pass, present, revisionNamed, shareOf, target, wake } from './pass.ts'
+import { beginWayBack, warm } from './outcome.ts'
+import { failing, failureMessage } from './verdicts.ts'
+
+export function dangers(pass: Pass): void {
+  if (!inJourney(pass.next)) return afterPromotion(pass)
+  if (pass.next.phase === 'Closing' || pass.next.phase === 'Draining') return supersededWhileClosing(pass)
+  for (const danger of [closedElsewhere, verdictFails, otherRevision, canaryGone, readinessLost, weightsOfOthers, inputsEdited]) {
+    danger(pass)
+    if ((pass.next.phase as string) === 'Closing') return
+  }
+}
+
+/** Within retainStable the promoted revision is still watched, and the way back is a patch. */
+function afterPromotion(pass: Pass): void {
+  if (!warm(pass)) return
+  wake(pass, ms(pass.next.previous!.warmUntil))
+  const failed = failing(pass)
+  if (!failed || failed.action !== 'Rollback' || pass.seen.backends) return
+  beginWayBack(pass, 'CheckFailed', failureMessage(failed.check), { check: failed.check.name })
+}
+/** A newer template while closing is remembered by itself, since the template is read again after Draining. A template that came back to the closed one stays closed. */
+function supersededWhileClosing(pass: Pass): void {
+  const closing = journey(pass).closing
+  const wanted = target(pass.seen)
+  if (closing?.outcome === 'Superseded' && wanted === pass.next.stable?.revision) closing.outcome = 'Withdrawn'
+}
+
+function closedElsewhere(pass: Pass): void {
+  const revision = pass.next.canary?.revision
+  if (closedBy(pass, revision) === 'Route') close(pass, 'RolledBack', 'ClosedElsewhere', `a route names ${revision} as closed: another controller took its traffic before it could write why`)
+}
+
+function verdictFails(pass: Pass): void {
+  const failed = failing(pass)
+  if (!failed) return
+  const message = failureMessage(failed.check)
+  if (failed.action === 'Rollback') close(pass, 'RolledBack', 'CheckFailed', message, { check: failed.check.name })
+  else if (pass.next.phase !== 'Flipping') hold(pass, 'CheckFailed', message)
+}
+
+/** The template moved on, or back to stable. In Flipping the flip is finished first. */
+function otherRevision(pass: Pass): void {
+  const wanted = target(pass.seen)
+  const canary = pass.next.canary?.revision
+  if (wanted === undefined || wanted === canary || pass.next.phase === 'Flipping') return
+  if (wanted === pass.next.stable?.revision) close(pass, 'Withdrawn', 'TemplateIsStable', 'the template is the stable revision again')
+  else close(pass, 'Superseded', 'NewRevision', `${wanted} takes the place of ${canary}`)
+}
+
+function canaryGone(pass: Pass): void {
+  const canary = pass.next.canary?.revision
+  if (journey(pass).readyAtRaise === undefined || (revisionNamed(pass.seen, canary) && !revisionNamed(pass.seen, canary)!.terminating)) return
+  close(pass, 'RolledBack', 'CanaryGone', `the Deployment of ${canary} is gone`)
+}
+
+/** None ready: weight 0 at once. Under half of those of the last raise for 30 s: the end. */
+function readinessLost(pass: Pass): void {
+  const canary = revisionNamed(pass.seen, pass.next.canary?.revision)
+  const current = journey(pass)
+  const share = shareOf(pass.seen, canary?.name)
+  if (!canary || current.readyAtRaise === undefined || share === 0) return
+  const doorGone = !pass.seen.backends && pass.seen.doors.canary.state === 'Absent' && pass.next.phase !== 'Flipping'
+  if (canary.ready === 0 || doorGone) {
+    const why = doorGone ? 'the canary door is gone' : `no pod of ${canary.name} is ready`
+    if (canary.trouble?.crash) return close(pass, 'RolledBack', 'CanaryCrashing', `${why}: ${canary.trouble.reason}: ${canary.trouble.message}`)
+    return startStepAnew(pass, why)
+  }
+  const since = pass.seen.since[`lost/${canary.name}`] ?? pass.now
+  if (canary.ready * 2 >= current.readyAtRaise) return
+  wake(pass, since + 30_000)
+  if (pass.now - since < 30_000) return
+  close(pass, 'RolledBack', 'CanaryNotReady', `${canary.ready} of ${current.readyAtRaise} pods of ${canary.name} are ready${canary.trouble ? `: ${canary.trouble.reason}: ${canary.trouble.message}` : ''}`)
+}
+/** Without a verdict against it: the traffic goes now, and the step begins again when its pods are ready. */
+function startStepAnew(pass: Pass, why: string): void {
+  const { next } = pass
+  const stableReady = revisionNamed(pass.seen, next.stable?.revision)?.ready ?? 0
+  if (next.phase === 'Flipping') return close(pass, 'RolledBack', 'CanaryNotReady', why)
+  if (stableReady === 0) return
+  for (const route of pass.seen.routes.filter(present))
+    if (route.canaryDoor > 0) pass.lower.push({ type: 'SetSplit', route: route.key, canaryDoor: 0, reopen: false, restore: false })
+  const current = journey(pass)
+  current.step = { ...current.step, since: iso(pass.now) }
+  current.weight = { wanted: currentStep(pass).weight, seen: 0 }
+  next.checks = []
+  if (next.phase !== 'Held') {
+    if (next.phase === 'Scaling') decided(pass, 'Lowered', why)
+    enter(pass, 'Scaling', `${why}: its traffic was taken, the step starts anew`)
+  }
+}
+
+/** Lower than wanted: an order of a person to be safe, or a reset by a GitOps tool. Higher: back to the step's weight. */
+function weightsOfOthers(pass: Pass): void {
+  const { phase } = pass.next
+  const current = journey(pass)
+  const standing = phase === 'Holding' || phase === 'AwaitingApproval' || phase === 'Held' ? current.weight.wanted : phase === 'Scaling' || phase === 'Shifting' ? (current.weight.seen ?? 0) : undefined
+  if (standing === undefined) return
+  const ceiling = phase === 'Shifting' ? current.weight.wanted : standing
+  const routes = pass.seen.routes.filter(present)
+  for (const route of routes)
+    if (route.canaryDoor > expressed(route, ceiling) + 0.05 && pass.seen.doors.canary.leadsTo !== pass.next.stable?.revision)
+      pass.lower.push({ type: 'SetSplit', route: route.key, canaryDoor: ceiling, reopen: false, restore: false })
+  const fallen = routes.find((route) => route.canaryDoor < expressed(route, standing) - 0.05 && route.lastWriter?.ours !== true)
+  if (!fallen) return
+  const who = fallen.lastWriter?.manager ?? 'somebody'
+  if (fallen.lastWriter?.gitOps) return resetByGitOps(pass, standing, fallen.key, who)
+  if (phase === 'Held') return
+  current.weight = { ...current.weight, wanted: Math.min(...routes.map((route) => route.canaryDoor)) }
+  hold(pass, 'LoweredByHand', `${who} lowered ${fallen.key} to ${fallen.canaryDoor}%; resume to go on from there`)
+}
+/** A tool that applies Git over the split: put back, but not for ever. */
+function resetByGitOps(pass: Pass, standing: number, key: string, manager: string): void {
+  const { next, now } = pass
+  const recent = next.resets.filter((at) => now - ms(at) < 10 * 60_000)
+  if (next.phase === 'Held') return
+  if (recent.length >= 3) {
+    journey(pass).weight.wanted = Math.min(standing, ...pass.seen.routes.filter(present).map((route) => route.canaryDoor))
+    return hold(pass, 'ResetByGitOps', `${manager} reset the weights of ${key} three times in ten minutes: leave them to Sluice (docs/concepts.md, GitOps), then resume`)
+  }
+  next.resets = [...recent, iso(now)]
+  for (const route of pass.seen.routes.filter(present)) pass.raise.push({ type: 'SetSplit', route: route.key, canaryDoor: standing, reopen: false, restore: false })
+}
+
+/** Steps, checks, traffic or backends were edited: the weight stays, the position is the first step that is not below it, hold and evidence restart. */
+function inputsEdited(pass: Pass): void {
+  const current = journey(pass)
+  if (current.inputsHash === pass.plan.inputsHash || pass.problems.length > 0 || pass.next.phase === 'Flipping') return
+  const weight = Math.min(current.weight.seen ?? 0, current.weight.wanted)
+  const index = pass.plan.steps.findIndex((step) => step.weight >= weight - 0.05)
+  const step = pass.plan.steps[index]!
+  current.inputsHash = pass.plan.inputsHash
+  current.step = { index, ...(step.name ? { name: step.name } : {}), since: iso(pass.now) }
+  pass.next.checks = []
+  pass.next.approved = undefined
+  pass.next.promoted = undefined
+  decided(pass, 'StepsEdited', `the spec was edited: step ${index + 1}, the weight stays at ${weight}%`)
+  if (pass.next.phase === 'Held') return
+  if (weight > 0) current.weight = { wanted: weight, seen: weight, seenAt: iso(pass.now) }
+  else current.weight = { wanted: step.weight }
+  const followed = pass.seen.routes.filter(present).every((route) => near(route.canaryDoor, expressed(route, weight)))
+  if (weight > 0 && followed) enter(pass, 'Holding', 'the steps were edited')
+  else if (weight > 0) enter(pass, 'Shifting', 'the steps were edited')
+  else enter(pass, 'Scaling', 'the steps were edited')
+}

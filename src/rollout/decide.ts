@@ -1,0 +1,154 @@
+/** The decision: a pure function of what was seen and when. Reads from top to bottom as a pass goes. */
+import type { Action } from './actions.ts'
+import { adopting, blocked } from './adoption.ts'
+import { closing, draining, lowered, toProven } from './closing.ts'
+import { conditions, message } from './conditions.ts'
+import { dangers } from './dangers.ts'
+import type { Decision, Settings } from './decision.ts'
+import { describe } from './describe.ts'
+import { ms } from './duration.ts'
+import { awaitingApproval, flipping, holding, scaling, shifting, waiting } from './journey.ts'
+import { notes, posted } from './notes.ts'
+import { inJourney, type Pass, shareOf } from './pass.ts'
+import type { Plan, SpecProblem } from './plan.ts'
+import { run } from './procedure.ts'
+import { rebuilt } from './rebuild.ts'
+import { removing, restored } from './removal.ts'
+import { requests } from './requests.ts'
+import { chores, idle, scaleStatus } from './rest.ts'
+import type { Phase, RolloutStatus } from './schema.ts'
+import type { Seen } from './seen.ts'
+import { verdicts } from './verdicts.ts'
+
+/** What is wrong with the spec keeps everything where it is; abort works all the same. `problems` empty: the plan is the spec's. */
+export function decide(seen: Seen, plan: Plan, settings: Settings, now: number, problems: readonly SpecProblem[] = []): Decision {
+  const pass = begin(seen, plan, settings, now, problems)
+  if (seen.statusFromFuture) return onlyLower(pass)
+  if (seen.rollout.deleting) removing(pass)
+  else {
+    verdicts(pass)
+    requests(pass)
+    if (problems.length === 0) dangers(pass)
+    transitions(pass)
+    if (atRest.includes(pass.next.phase)) chores(pass)
+    keepOwn(pass)
+    finalizer(pass)
+  }
+  return conclude(pass)
+}
+
+/** A Rollout that is gone: what is left to put back, or nothing. The controller asks only once it has been absent for a minute. */
+export function decideGone(seen: Seen, plan: Plan, settings: Settings, now: number): Decision {
+  const pass = begin({ ...seen, status: undefined }, plan, settings, now, [])
+  pass.next.phase = 'Removing'
+  const behind = seen.doors.canary.leadsTo
+  if (behind !== undefined && behind !== 'Workload' && behind !== pass.next.stable?.revision) pass.next.canary = describe(pass, behind)
+  run(pass, restored)
+  return { lower: pass.lower, raise: unique(pass.raise), notes: [], ...(pass.wakeAt === Infinity ? {} : { wakeAt: pass.wakeAt }) }
+}
+
+function begin(seen: Seen, plan: Plan, settings: Settings, now: number, problems: readonly SpecProblem[]): Pass {
+  const next = seen.status ? structuredClone(seen.status) : rebuilt(seen, now)
+  if (seen.status) next.sequence = seen.status.sequence + 1
+  return { seen, plan, settings, now, problems, next, lower: [], raise: [], awaiting: '', wakeAt: Infinity }
+}
+
+const phases: Readonly<Record<Phase, (pass: Pass) => void>> = {
+  Blocked: blocked,
+  Adopting: adopting,
+  Idle: idle,
+  Waiting: waiting,
+  Scaling: scaling,
+  Shifting: shifting,
+  Holding: holding,
+  AwaitingApproval: awaitingApproval,
+  Flipping: flipping,
+  Closing: closing,
+  Draining: draining,
+  RolledBack: idle,
+  Held: () => {},
+  Removing: () => {},
+}
+const atRest: readonly Phase[] = ['Idle', 'Waiting', 'RolledBack']
+/** Phases that go on while the spec is invalid: taking traffic away never needs a spec. */
+const withoutSpec: readonly Phase[] = ['Closing', 'Draining', 'Blocked', 'Held']
+
+/** From phase to phase as far as this pass gets. A weight never rises twice in one pass, since each raise must be seen first. */
+function transitions(pass: Pass): void {
+  for (let turn = 0; turn < 12; turn++) {
+    const { phase, journey } = pass.next
+    const step = journey?.step.index
+    if (pass.problems.length > 0 && !withoutSpec.includes(phase)) return
+    pass.awaiting = ''
+    phases[phase](pass)
+    if (pass.next.phase === phase && pass.next.journey?.step.index === step) return
+  }
+}
+
+/** Doors, mirrored policies and the fields of a managed route are kept in step, in every phase after the adoption. */
+function keepOwn(pass: Pass): void {
+  if (pass.next.phase === 'Blocked' || pass.problems.length > 0) return
+  for (const { key } of pass.seen.upkeep) pass.raise.push({ type: 'Upkeep', key })
+}
+/** Only while a journey may carry traffic; at rest none is needed. */
+function finalizer(pass: Pass): void {
+  const present = inJourney(pass.next)
+  if (present !== pass.seen.rollout.hasFinalizer) pass.raise.push({ type: 'SetFinalizer', present })
+}
+
+/** Written by a newer Sluice: its status is not understood, so it is not written; an abort and a closed route still take traffic away. */
+function onlyLower(pass: Pass): Decision {
+  const aborted = pass.seen.requests.some((request) => request.answeredAt === undefined && request.spec.action === 'Abort')
+  if (aborted && pass.next.canary && shareOf(pass.seen, pass.next.canary.revision) > 0) run(pass, pass.next.stable ? toProven : lowered(0, pass.next.canary.revision), pass.lower)
+  return { lower: unique(pass.lower), raise: [], notes: [] }
+}
+
+function conclude(pass: Pass): Decision {
+  const { next, seen } = pass
+  const before = seen.status
+  next.observedGeneration = seen.rollout.generation
+  if (seen.workload.state === 'Present') next.observedWorkloadGeneration = seen.workload.generation
+  if (next.journey && !inJourney(next) && !next.journey.ended && next.phase !== 'Blocked') next.journey = undefined
+  scaleStatus(pass, shareOf(seen, next.canary?.revision))
+  next.message = message(pass).slice(0, 1024)
+  next.conditions = conditions(pass)
+  next.writer = pass.settings.identity
+  const told = notes(before, next, pass.now)
+  next.outbox = posted(next.outbox, told, new Set(seen.delivered))
+  const commit = differs(before, next, pass.now) ? next : undefined
+  return {
+    lower: unique(pass.lower),
+    ...(commit ? { commit } : {}),
+    raise: unique(pass.raise),
+    notes: commit ? told : [],
+    ...(pass.wakeAt === Infinity ? {} : { wakeAt: pass.wakeAt }),
+  }
+}
+
+/** Is there something that a reader, or the next leader, must know? Values that only move are written at most once a minute. */
+function differs(before: RolloutStatus | undefined, next: RolloutStatus, now: number): boolean {
+  if (!before) return true
+  if (JSON.stringify(essence(before)) !== JSON.stringify(essence(next))) return true
+  const written = Math.max(0, ...before.checks.map((check) => ms(check.at)))
+  return JSON.stringify(moving(before)) !== JSON.stringify(moving(next)) && now - written >= 60_000
+}
+const moving = (status: RolloutStatus): unknown => [status.checks, status.journey?.weight.measured]
+/** Everything but what only moves. Keys in one order, absent like undefined. */
+function essence(status: RolloutStatus): unknown {
+  const { checks, journey, outbox, ...rest } = status
+  const still = checks.map(({ name, verdict, failures, countedAt, since }) => ({ name, verdict, failures, countedAt, since }))
+  const weight = journey && { ...journey.weight, measured: undefined }
+  return canonical({ ...rest, sequence: 0, writer: '', checks: still, journey: journey && { ...journey, weight }, outbox: outbox.map((note) => note.id) })
+}
+function canonical(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(canonical)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, entry]) => [key, canonical(entry)]))
+}
+function unique(actions: readonly Action[]): Action[] {
+  const seen = new Set<string>()
+  return actions.filter((action) => {
+    const key = JSON.stringify(action)
+    return seen.has(key) ? false : seen.add(key) !== undefined
+  })
+}

@@ -1,0 +1,206 @@
+/** A journey up to 100: Waiting → Scaling → Shifting → Holding → AwaitingApproval → Flipping. Each function is one phase; none of them waits for the network. */
+import { kept } from './upkeep.ts'
+import { beginJourney } from './begin.ts'
+import { describe } from './describe.ts'
+import { iso, ms } from './duration.ts'
+import { missingData, notPassing, served } from './verdicts.ts'
+import { canaryCount, close, currentStep, enter, hold, journey, type Pass, revisionNamed, shareOf, stableBroken, target, wake, wantedCount } from './pass.ts'
+import { done, endpoints, inOrder, leads, propagated, quiet, ready, run, split, turned, waitFor, when, type Step } from './procedure.ts'
+import { windowState } from './schedule.ts'
+import { finish } from './outcome.ts'
+
+/** The canary is noticed; gates are asked; the newest revision is taken. */
+export function waiting(pass: Pass): void {
+  const revision = target(pass.seen)
+  if (revision === undefined || revision === pass.next.stable?.revision) return enter(pass, 'Idle', 'the template is the stable revision again')
+  if (pass.next.canary?.revision !== revision) pass.next.canary = { ...describe(pass, revision), ...(pass.seen.backends ? { backend: pass.seen.backends.canaryBackend } : {}) }
+  const closed = gates(pass)
+  if (closed) pass.awaiting = closed
+  else beginJourney(pass, revision, 0)
+}
+
+/** What keeps a revision from starting, as a sentence; undefined: nothing. */
+function gates(pass: Pass): string | undefined {
+  const reason = mayNotRaise(pass)
+  if (reason) return reason
+  const revision = pass.next.canary?.revision
+  if (promotedTo(pass, 0)) return undefined
+  const release = windowState(pass.plan.windows, pass.now)
+  if (!release.open) {
+    if (release.opensAt !== undefined) wake(pass, release.opensAt)
+    return `a release window${release.opensAt === undefined ? '; none ever opens, see spec.schedule.windows' : `, the next one opens at ${iso(release.opensAt)}`}`
+  }
+  const busy = pass.seen.dependencies.find((dependency) => dependency.state !== 'Settled')
+  if (busy) return `rollout ${busy.name}: ${busy.message}`
+  const approved = pass.next.approved?.revision === revision && pass.next.approved?.step === -1
+  if (pass.plan.steps[0]?.approval === 'Before' && !approved) return `approval to start ${revision}: sluice approve ${pass.seen.rollout.name}`
+  return undefined
+}
+/** Why no raise may happen now, whatever the step; undefined: none. */
+export function mayNotRaise(pass: Pass): string | undefined {
+  const [problem] = pass.problems
+  if (problem) return `a valid spec: ${problem.field}: ${problem.message}`
+  if (pass.plan.paused) return 'spec.paused to be false'
+  if (pass.next.paused) return `a person to resume it: sluice resume ${pass.seen.rollout.name}`
+  return pass.seen.blockers[0]?.message
+}
+const promotedTo = (pass: Pass, step: number): boolean => pass.next.promoted?.revision === pass.next.canary?.revision && pass.next.promoted!.step >= step
+
+/** Pods for the step: the canary's share, and stable's full count; the canary door leads to them. */
+export function scaling(pass: Pass): void {
+  const revision = pass.next.canary!.revision
+  const step = currentStep(pass)
+  const count = canaryCount(pass, step)
+  const canary = inOrder(ready(revision, count), doorOpened(revision, count))
+  const deadline = ms(journey(pass).step.since) + pass.plan.progressDeadlineMs
+  const canaryReady = run(pass, canary)
+  const stableReady = run(pass, stableFull)
+  if (!canaryReady || !stableReady) {
+    wake(pass, deadline)
+    if (pass.now >= deadline) return tooLate(pass, canaryReady)
+    return crashing(pass, revision)
+  }
+  const reason = mayNotRaise(pass)
+  if (reason) {
+    pass.awaiting = reason
+    return
+  }
+  journey(pass).readyAtRaise = revisionNamed(pass.seen, revision)?.ready ?? count
+  if (step.weight === 0) return reached(pass, 0)
+  enter(pass, 'Shifting', `${revision} and stable are ready for ${step.weight}%`)
+}
+/** Before the first raise the canary door must lead to the revision; it turns only at weight 0. */
+const doorOpened = (revision: string, count: number): Step => (pass) => {
+  if (pass.seen.backends) return done
+  const leading = pass.seen.doors.canary.leadsTo === revision
+  return inOrder(when(!leading, inOrder(split(0), propagated)), turned('canary', revision, count), kept('Policy'))(pass)
+}
+const stableFull: Step = (pass) => {
+  const stable = pass.next.stable?.revision
+  if (stable === undefined || stableBroken(pass)) return done
+  return ready(stable, pass.seen.backends ? (revisionNamed(pass.seen, stable)?.replicas ?? 1) : wantedCount(pass))(pass)
+}
+function tooLate(pass: Pass, canaryReady: boolean): void {
+  const since = journey(pass).step.since
+  if (canaryReady) return hold(pass, 'StableNotReady', `stable was not ready for all traffic since ${since}; bring its pods back, then resume`)
+  const message = `the canary was not ready within progressDeadline: waiting for ${pass.awaiting}`
+  if (pass.plan.onFailure === 'Hold') return hold(pass, 'ProgressDeadlineExceeded', message)
+  close(pass, 'RolledBack', 'ProgressDeadlineExceeded', message)
+}
+/** A crash loop is not waited out to the deadline: a minute of it is enough. */
+function crashing(pass: Pass, revision: string): void {
+  const trouble = revisionNamed(pass.seen, revision)?.trouble
+  if (!trouble?.crash) return
+  const limit = (pass.seen.since[`trouble/${revision}`] ?? pass.now) + 60_000
+  wake(pass, limit)
+  if (pass.now < limit) return
+  if (pass.plan.onFailure === 'Hold') return hold(pass, 'CanaryCrashing', trouble.message)
+  close(pass, 'RolledBack', 'CanaryCrashing', `${trouble.reason}: ${trouble.message}`)
+}
+
+/** The split is written, read back in every route, and has time to reach the proxies. */
+export function shifting(pass: Pass): void {
+  const { weight, step } = journey(pass)
+  if (canaryLacks(pass, currentStep(pass).weight)) {
+    pass.awaiting = 'the canary to be ready again before its weight rises'
+    return enter(pass, 'Scaling', 'canary pods were lost before the weight rose')
+  }
+  const deadline = ms(step.since) + pass.plan.progressDeadlineMs + pass.settings.propagationDelayMs
+  if (run(pass, inOrder(split(weight.wanted, { reopen: true, restore: true }), propagated))) return reached(pass, weight.wanted)
+  wake(pass, deadline)
+  if (pass.now >= deadline) close(pass, 'RolledBack', 'RouteNotFollowing', `the split of ${weight.wanted}% was not seen within progressDeadline: waiting for ${pass.awaiting}`)
+}
+function canaryLacks(pass: Pass, weight: number): boolean {
+  const canary = revisionNamed(pass.seen, pass.next.canary?.revision)
+  const raised = shareOf(pass.seen, pass.next.canary?.revision) >= weight - 0.05
+  return !raised && (canary?.ready ?? 0) < (pass.seen.backends ? 1 : canaryCount(pass, currentStep(pass), weight))
+}
+/** From here the hold counts, and only from here evidence counts. */
+function reached(pass: Pass, weight: number): void {
+  const current = journey(pass)
+  current.weight = { wanted: weight, seen: weight, seenAt: iso(pass.now) }
+  pass.next.checks = []
+  pass.next.redirected = []
+  enter(pass, 'Holding', `the split is seen at ${weight}%`)
+}
+
+/** A full hold, passing verdicts and open gates; a person's promote takes the place of hold, approval and missing data. */
+export function holding(pass: Pass): void {
+  const step = currentStep(pass)
+  const { weight } = journey(pass)
+  const until = ms(weight.seenAt) + step.holdMs
+  const promoted = promotedTo(pass, step.index)
+  if (weight.wanted === 0 && canaryLacks(pass, 0.001)) return enter(pass, 'Scaling', 'canary pods were lost in a step without traffic')
+  if (!promoted && missingData(pass)) return
+  if (!promoted && pass.now < until) {
+    wake(pass, until)
+    pass.awaiting = `the hold of ${step.name ?? `${step.weight}%`} until ${iso(until)}`
+    return
+  }
+  const lacking = weight.wanted > 0 ? notPassing(pass, promoted) : undefined
+  if (lacking) {
+    pass.awaiting = lacking
+    return
+  }
+  const reason = mayNotRaise(pass)
+  if (reason) {
+    pass.awaiting = reason
+    return
+  }
+  const needsApproval = step.approval === 'After' || pass.plan.steps[step.index + 1]?.approval === 'Before'
+  if (needsApproval && !promoted && !approvedPast(pass, step.index)) return enter(pass, 'AwaitingApproval', `step ${step.index + 1} has passed and wants approval`)
+  advance(pass)
+}
+const approvedPast = (pass: Pass, index: number): boolean => pass.next.approved?.revision === pass.next.canary?.revision && pass.next.approved!.step >= index
+
+export function awaitingApproval(pass: Pass): void {
+  const step = currentStep(pass)
+  const { name } = pass.seen.rollout
+  pass.awaiting = `approval of step ${step.index + 1} (${step.weight}%): sluice approve ${name}, or sluice abort ${name}`
+  if (!approvedPast(pass, step.index) && !promotedTo(pass, step.index)) return
+  const lacking = journey(pass).weight.wanted > 0 ? notPassing(pass, promotedTo(pass, step.index)) : undefined
+  const reason = lacking ?? mayNotRaise(pass)
+  if (reason) pass.awaiting = reason
+  else advance(pass)
+}
+
+/** To the next step, or to the flip. A step that was edited to a higher weight is reached first. */
+function advance(pass: Pass): void {
+  const current = journey(pass)
+  const step = currentStep(pass)
+  const short = current.weight.wanted < step.weight - 0.05
+  const following = short ? step : pass.plan.steps[step.index + 1]
+  const counts = served(pass)
+  current.requests = { served: current.requests.served + counts.served, lost: current.requests.lost + counts.lost }
+  pass.next.checks = pass.next.checks.map((check) => ({ ...check, total: 0, bad: 0 }))
+  if (!following) {
+    current.step = { ...current.step, since: iso(pass.now) }
+    if (pass.seen.backends) return finish(pass, 'Promoted', 'EveryStepPassed', `${pass.next.canary!.revision} carries everything`)
+    return enter(pass, 'Flipping', 'every step has passed')
+  }
+  current.step = { index: following.index, ...(following.name ? { name: following.name } : {}), since: iso(pass.now) }
+  current.weight = { ...current.weight, wanted: following.weight }
+  enter(pass, 'Scaling', `step ${following.index + 1}: ${following.weight}%`)
+}
+
+/** At `w 0/100`: stable's door (which carries nothing) turns to the new revision, then everything moves over to it. */
+export function flipping(pass: Pass): void {
+  const revision = pass.next.canary!.revision
+  const count = wantedCount(pass)
+  const turning = inOrder(
+    when(pass.seen.doors.stable.leadsTo !== revision, inOrder(split(100), propagated, quiet)),
+    turned('stable', revision, count),
+    inOrder(leads('own', revision), endpoints('own', count)),
+    split(0, { reopen: true }),
+    propagated,
+  )
+  const healthy = (revisionNamed(pass.seen, revision)?.ready ?? 0) >= count
+  if (!healthy && pass.seen.doors.stable.leadsTo !== revision) {
+    run(pass, inOrder(ready(revision, count), () => waitFor('the new revision to be ready before the flip')))
+    return
+  }
+  if (run(pass, turning)) return finish(pass, 'Promoted', 'EveryStepPassed', `${revision} is stable`)
+  wake(pass, flipDeadline(pass))
+}
+/** After this the flip is said to be Stalled; the split stays on the new, healthy revision. */
+export const flipDeadline = (pass: Pass): number => ms(journey(pass).step.since) + pass.plan.progressDeadlineMs

@@ -1,0 +1,115 @@
+/**
+ * Procedures as lists of steps, each of them level-based: done, or what is to be done now and what is awaited. A procedure may be stopped after any
+ * step and taken up by anybody, since every step is judged by what is seen. See docs/architecture.md.
+ */
+import type { Action } from './actions.ts'
+import { carries, expressed, near, type Pass, present, revisionNamed, wake } from './pass.ts'
+import { formatDuration } from './duration.ts'
+
+export type Progress = { readonly done: true } | { readonly done: false; readonly actions: readonly Action[]; readonly awaiting: string }
+export type Step = (pass: Pass) => Progress
+export const done: Progress = { done: true }
+export const waitFor = (awaiting: string, ...actions: readonly Action[]): Progress => ({ done: false, actions, awaiting })
+
+/** The first step that is not done speaks for the procedure. */
+export const inOrder = (...steps: readonly Step[]): Step => (pass) => {
+  for (const step of steps) {
+    const progress = step(pass)
+    if (!progress.done) return progress
+  }
+  return done
+}
+/** All at once: done when each is; what is awaited is said of the first. */
+export const together = (...steps: readonly Step[]): Step => (pass) => {
+  const open = steps.map((step) => step(pass)).filter((progress) => !progress.done)
+  if (open.length === 0) return done
+  return waitFor(open[0]!.awaiting, ...open.flatMap((progress) => progress.actions))
+}
+export const when = (condition: boolean, step: Step): Step => (pass) => (condition ? step(pass) : done)
+
+/** The revision has at least `count` pods, and they are ready. Never scales down. */
+export const ready = (revision: string, count: number): Step => (pass) => {
+  const found = revisionNamed(pass.seen, revision)
+  if (!found) return waitFor(`revision ${revision} to be created`, { type: 'CreateRevision', revision, replicas: count })
+  const scale: Action[] = found.replicas < count && !pass.seen.backends ? [{ type: 'Scale', revision, replicas: count }] : []
+  if (found.ready >= count && scale.length === 0 && (!pass.seen.backends || found.complete)) return done
+  const trouble = found.trouble ? `: ${found.trouble.reason}: ${found.trouble.message}` : ''
+  return waitFor(`${revision} to be ready (${found.ready} of ${count} pods)${trouble}`, ...scale)
+}
+/** Scale-down, or up, to exactly `count`; nothing to do where the revision is gone. */
+export const scaled = (revision: string | undefined, count: number): Step => (pass) => {
+  const found = revisionNamed(pass.seen, revision)
+  if (!found || pass.seen.backends || found.replicas === count) return done
+  return waitFor(`${found.name} to be scaled to ${count}`, { type: 'Scale', revision: found.name, replicas: count })
+}
+
+/** The door selects the revision (or `Workload`); its own Service only where that is ours. Says nothing of endpoints. */
+export const leads = (door: 'stable' | 'canary' | 'own', to: string): Step => (pass) => {
+  const seen = pass.seen.doors[door]
+  if (pass.seen.backends || seen.state === 'Theirs' || (seen.state === 'Present' && seen.leadsTo === to)) return done
+  if (seen.state === 'Taken') return waitFor(`the name of the ${door} door, which another object has`)
+  return waitFor(`the ${door} door to lead to ${to}`, { type: 'TurnDoor', door, to })
+}
+/** The door shows ready pods of what it leads to, and none of anything else, and proxies had time to hear. */
+export const endpoints = (door: 'stable' | 'canary' | 'own', count: number): Step => (pass) => {
+  const seen = pass.seen.doors[door]
+  if (pass.seen.backends || seen.state === 'Theirs') return done
+  if (count > 0 && seen.ready === 0) return waitFor(`the ${door} door to show ready endpoints`)
+  if (seen.others > 0) return waitFor(`the ${door} door to show none but ${seen.leadsTo}`)
+  return aged(pass, `door/${door}`, pass.settings.propagationDelayMs, `the ${door} door to reach all proxies`)
+}
+/** Turns a door that carries nothing; the split must have been seen at weight 0 and propagated before. */
+export const turned = (door: 'stable' | 'canary', to: string, count = 1): Step => (pass) => {
+  if (!pass.seen.backends && pass.seen.doors[door].state === 'Present' && pass.seen.doors[door].leadsTo !== to && carries(pass.seen, door))
+    return waitFor(`weight 0 at the ${door} door before it turns`)
+  return inOrder(leads(door, to), endpoints(door, count))(pass)
+}
+
+/** Every route gives the canary door this share, read back, and the mesh has taken it over. */
+export const split = (canaryDoor: number, how: { reopen?: boolean; restore?: boolean } = {}): Step => (pass) => {
+  const actions: Action[] = []
+  let awaiting: string | undefined
+  for (const route of pass.seen.routes) {
+    if (route.state === 'Missing' && route.managed) actions.push({ type: 'CreateRoute', route: route.key, canaryDoor })
+    else if (route.state !== 'Present') awaiting = `${route.key}: ${route.message ?? 'is missing'}`
+    else if (!near(route.canaryDoor, expressed(route, canaryDoor)) || route.uneven || (how.reopen && route.closedTo) || (how.restore && route.canaryOnly.some((only) => only.redirected)))
+      actions.push({ type: 'SetSplit', route: route.key, canaryDoor, reopen: how.reopen ?? false, restore: how.restore ?? false })
+    else if (!route.mirrored) awaiting ??= `the mesh to take over the split of ${route.key}`
+  }
+  if (actions.length > 0) return waitFor(`the split to be seen at ${canaryDoor}%`, ...actions)
+  return awaiting === undefined ? done : waitFor(awaiting)
+}
+/** The split has been seen as it is for the propagation delay. */
+export const propagated: Step = (pass) => aged(pass, 'split', pass.settings.propagationDelayMs, 'the split to reach all proxies')
+
+/** The door that was closed has served nothing for two scrapes, where the source answers; at most five minutes, then we go on. */
+export const quiet: Step = (pass) => {
+  const reading = pass.seen.readings.find((candidate) => candidate.question.check === quietCheck)
+  const since = pass.seen.since['split'] ?? pass.now
+  const limit = since + 5 * 60_000
+  if (pass.now >= limit || reading?.answer.state === 'Error') return done
+  if (!reading) return aged(pass, 'split', pass.settings.propagationDelayMs + 4 * pass.settings.scrapeIntervalMs, 'the last requests to the closed door to end')
+  if (reading.question.at >= since + 2 * pass.settings.scrapeIntervalMs && reading.answer.canary.fast.total < 1) return done
+  wake(pass, limit)
+  return waitFor('the last requests to the closed door to end')
+}
+/** Name of the question that `quiet` reads. */
+export const quietCheck = '$quiet'
+
+export function aged(pass: Pass, point: string, milliseconds: number, what: string): Progress {
+  const until = (pass.seen.since[point] ?? pass.now) + milliseconds
+  if (pass.now >= until) return done
+  wake(pass, until)
+  return waitFor(`${what} (${formatDuration(milliseconds)})`)
+}
+
+/** Runs a procedure: what it wants done goes to `into`, what it awaits into the message. Answers whether it is done. */
+export function run(pass: Pass, step: Step, into: Action[] = pass.raise): boolean {
+  const progress = step(pass)
+  if (progress.done) return true
+  into.push(...progress.actions)
+  pass.awaiting = progress.awaiting
+  return false
+}
+export const routesPresent = (pass: Pass): boolean => pass.seen.routes.every(present)
+export const carriesNothing = (pass: Pass, door: 'stable' | 'canary'): boolean => !carries(pass.seen, door)

@@ -1,0 +1,50 @@
+/** A Rollout without status: new, or its status was lost. Nothing unproven is ever adopted. */
+import { iso } from './duration.ts'
+import type { RolloutStatus } from './schema.ts'
+import type { Seen } from './seen.ts'
+
+/** An empty status. Its sequence is the time, so that no older test or annotation matches. */
+export function blank(now: number): RolloutStatus {
+  return {
+    schema: 1,
+    sequence: now,
+    observedGeneration: 0,
+    phase: 'Blocked',
+    message: '',
+    conditions: [],
+    failed: [],
+    checks: [],
+    redirected: [],
+    resets: [],
+    requests: [],
+    decisions: [],
+    history: [],
+    outbox: [],
+    writer: '',
+  }
+}
+
+/** The status that the objects tell: stable is what stands behind the stable door, unless a route names that as closed, then what stands behind the other. */
+export function rebuilt(seen: Seen, now: number): RolloutStatus {
+  const status = blank(now)
+  const closed = seen.routes.flatMap((route) => (route.closedTo ? [route.closedTo.revision] : []))
+  status.failed = [...new Set(closed)].slice(0, 3).map((revision) => ({ revision, reason: 'NamedByRoute', message: 'a route names it as closed; the status that said why is lost', at: iso(now) }))
+  if (seen.backends) return status
+  const stable = provenBehindDoors(seen, closed)
+  if (stable === undefined) return status
+  status.stable = { revision: stable }
+  status.phase = settled(seen, stable) ? 'Idle' : 'Adopting'
+  status.decisions = [{ at: iso(now), decision: 'Rebuilt', why: `the status was lost; ${stable} is what the objects say is stable` }]
+  return status
+}
+
+function provenBehindDoors(seen: Seen, closed: readonly string[]): string | undefined {
+  const { stable, canary } = seen.doors
+  for (const door of [stable, canary]) {
+    if (door.state !== 'Present' || door.leadsTo === undefined || door.leadsTo === 'Workload') continue
+    if (!closed.includes(door.leadsTo)) return door.leadsTo
+  }
+  // An adoption that was stopped before its doors: a revision of ours with ready pods is what serves.
+  return seen.revisions.find((revision) => revision.ready > 0 && !closed.includes(revision.name) && !revision.terminating)?.name
+}
+const settled = (seen: Seen, stable: string): boolean => seen.doors.stable.leadsTo === stable && seen.workload.state === 'Present' && (seen.workload.replicas === 0 || seen.revisions.length > 1)

@@ -1,0 +1,67 @@
+/** The Rollout goes: procedures.md "Removal". While a finalizer holds it, only the traffic is taken back; the rest happens by level once it is gone. */
+import { endpoints, inOrder, leads, propagated, run, scaled, type Step, waitFor, done, when, carriesNothing } from './procedure.ts'
+import { lowered, toProven } from './closing.ts'
+import { enter, type Pass, shareOf, wake, wantedCount } from './pass.ts'
+import { iso, ms } from './duration.ts'
+
+const finalizerDeadlineMs = 10 * 60_000
+
+/** With the finalizer: weight 0, propagated, then it is dropped; at once where the namespace or the workload goes too. */
+export function removing(pass: Pass): void {
+  const { next, seen } = pass
+  if (next.phase !== 'Removing') {
+    if (next.journey && !next.journey.ended) next.journey.ended = { outcome: 'RolledBack', reason: 'Deleted', at: iso(pass.now) }
+    enter(pass, 'Removing', 'the Rollout was deleted')
+  }
+  const since = ms(next.decisions.findLast((entry) => entry.decision === 'Removing')?.at)
+  const noUse = seen.rollout.namespaceTerminating || seen.workload.state === 'Missing' || pass.now >= since + finalizerDeadlineMs
+  wake(pass, since + finalizerDeadlineMs)
+  const away = noUse || run(pass, inOrder(() => (run(pass, toProven, pass.lower) ? done : waitFor(pass.awaiting)), propagated))
+  if (away && seen.rollout.hasFinalizer) pass.raise.push({ type: 'SetFinalizer', present: false })
+}
+
+/** Without a Rollout: puts everything back so that the service serves without Sluice. Level-based; every pass does what is left. Done: nothing is ours any more. */
+export const restored: Step = (pass) => {
+  const stable = pass.next.stable?.revision
+  const { workload } = pass.seen
+  if (pass.plan.deletionPolicy === 'Orphan' || workload.state !== 'Present' || pass.seen.backends) return onlyRoute(pass)
+  if (stable === undefined) return inOrder(routesGone, doorsGone)(pass)
+  const count = wantedCount(pass)
+  const others = pass.seen.revisions.filter((revision) => revision.name !== stable)
+  const drained: Step = inOrder(when(carriesNothing(pass, 'canary') && pass.seen.doors.canary.leadsTo !== 'Workload', leads('canary', stable)), ...others.map((revision) => scaled(revision.name, 0)))
+  // Never a failed or unproven template into production: then the revision keeps serving as it is.
+  if (workload.templateRevision !== stable) return inOrder(toProven, propagated, drained)(pass)
+  const userRoutes = pass.seen.routes.some((route) => !route.managed)
+  return inOrder(
+    toProven,
+    propagated,
+    drained,
+    workloadAt(count),
+    leads('own', 'Workload'),
+    endpoints('own', count),
+    when(userRoutes, inOrder(leads('stable', 'Workload'), leads('canary', 'Workload'), endpoints('stable', 0))),
+    routesGone,
+    propagated,
+    when(!userRoutes, doorsGone),
+    scaled(stable, 0),
+    () => (pass.seen.revisions.length === 0 ? done : waitFor('our revisions to go', ...pass.seen.revisions.map((revision) => ({ type: 'DeleteRevision', revision: revision.name }) as const))),
+  )(pass)
+}
+const workloadAt =
+  (count: number): Step =>
+  (pass) => {
+    const { workload } = pass.seen
+    if (workload.state !== 'Present') return done
+    if (workload.replicas < count) return waitFor(`Deployment ${pass.plan.workload} to be scaled to ${count}`, { type: 'ScaleWorkload', replicas: count })
+    return workload.ready >= count ? done : waitFor(`Deployment ${pass.plan.workload} to be ready (${workload.ready} of ${count})`)
+  }
+const routesGone: Step = (pass) => {
+  const ours = pass.seen.routes.filter((route) => route.managed && route.state === 'Present')
+  return ours.length === 0 ? done : waitFor('our route to go', ...ours.map((route) => ({ type: 'DeleteRoute', route: route.key }) as const))
+}
+const doorsGone: Step = (pass) => {
+  const ours = (['stable', 'canary'] as const).filter((door) => pass.seen.doors[door].state === 'Present')
+  return ours.length === 0 ? done : waitFor('our doors to go', ...ours.map((door) => ({ type: 'DeleteDoor', door }) as const))
+}
+/** Orphan, or backends: everything stays as it is, but nothing unproven keeps traffic. */
+const onlyRoute: Step = (pass) => (pass.next.canary && shareOf(pass.seen, pass.next.canary.revision) > 0 ? lowered(0, pass.next.canary.revision)(pass) : done)

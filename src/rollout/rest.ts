@@ -1,0 +1,109 @@
+/** Outside of a journey: both doors lead to stable, counts are kept, old revisions go. Also notices the next revision. */
+import { countWritten } from './adoption.ts'
+import { describe } from './describe.ts'
+import { carriesNothing, endpoints, inOrder, leads, propagated, ready, run, scaled, split, turned, when } from './procedure.ts'
+import { closedBy, enter, type Pass, present, revisionNamed, target, wantedCount } from './pass.ts'
+import { keepClosed } from './closing.ts'
+import { warm } from './outcome.ts'
+
+/** Idle and RolledBack: is there something to release? */
+export function idle(pass: Pass): void {
+  const wanted = target(pass.seen)
+  const { next } = pass
+  if (wanted === undefined) {
+    pass.awaiting = `Deployment ${pass.plan.workload}, which does not exist`
+    return
+  }
+  if (pass.seen.backends) return idleBackends(pass, wanted)
+  if (wanted === next.stable?.revision) {
+    if (next.phase === 'RolledBack') enter(pass, 'Idle', 'the template is the stable revision')
+    return
+  }
+  if (closedBy(pass, wanted) !== undefined) {
+    if (next.phase === 'Idle') enter(pass, 'RolledBack', `${wanted} has failed before`)
+    return
+  }
+  notice(pass, wanted)
+}
+function notice(pass: Pass, revision: string): void {
+  pass.next.canary = { ...describe(pass, revision), ...(pass.seen.backends ? { backend: pass.seen.backends.canaryBackend } : {}) }
+  enter(pass, 'Waiting', `${revision} is neither stable nor failed`)
+}
+
+/** Backends: a journey starts on a new backend, or on the canary's new template while it carries nothing; swapped roles are an acknowledgement. */
+function idleBackends(pass: Pass, wanted: string): void {
+  const { next, seen } = pass
+  const backends = seen.backends!
+  keepClosed(pass)
+  const swapped = backends.stableBackend !== next.stable?.backend
+  const nothing = seen.routes.filter(present).every((route) => route.canaryDoor < 0.05)
+  if (swapped && nothing && backends.stableBackend !== backends.canaryBackend) {
+    const known = [next.stable?.backend, next.canary?.backend]
+    next.stable = { ...describe(pass, backends.stable), backend: backends.stableBackend }
+    if (!known.includes(backends.canaryBackend)) return notice(pass, wanted)
+    next.canary = { ...describe(pass, wanted), backend: backends.canaryBackend }
+    return
+  }
+  const promotedOne = next.canary === undefined
+  if (promotedOne || swapped || !nothing) return
+  if (closedBy(pass, wanted) !== undefined) {
+    if (next.phase === 'Idle') enter(pass, 'RolledBack', `${wanted} has failed before`)
+    return
+  }
+  if (wanted !== next.canary!.revision) notice(pass, wanted)
+}
+
+/** What is kept in step in every phase in which nothing is on its way. Each chore stands for itself; one that waits does not hold up the others. */
+export function chores(pass: Pass): void {
+  if (pass.seen.backends || !pass.next.stable || pass.problems.length > 0) return
+  const stable = pass.next.stable.revision
+  const previous = warm(pass) ? pass.next.previous!.revision : undefined
+  const awaiting = pass.awaiting
+  const count = wantedCount(pass)
+  run(pass, countWritten)
+  const canaryLeads = previous ?? stable
+  // A split at rest is only moved where it matters: on our own route, or before a door may turn.
+  const mustBeZero = pass.seen.routes.some((route) => route.managed) || (pass.seen.doors.canary.leadsTo !== canaryLeads && !carriesNothing(pass, 'canary')) || previous !== undefined
+  const routes = when(mustBeZero, split(0))
+  run(pass, inOrder(ready(stable, count), scaled(stable, count)))
+  run(pass, inOrder(leads('stable', stable), leads('own', stable), routes))
+  const canaryDoor = inOrder(when(pass.seen.doors.canary.leadsTo !== canaryLeads, inOrder(routes, propagated)), turned('canary', canaryLeads))
+  const settled = run(pass, canaryDoor)
+  if (previous !== undefined) run(pass, scaled(previous, count))
+  if (settled) retire(pass, new Set([stable, ...(previous === undefined ? [] : [previous])]))
+  templateScaledUp(pass)
+  pass.awaiting = awaiting
+}
+
+/** Old revisions: to zero where no door leads to them any more, and gone beyond revisionHistoryLimit. */
+function retire(pass: Pass, kept: ReadonlySet<string>): void {
+  const doors = [pass.seen.doors.stable, pass.seen.doors.canary, pass.seen.doors.own].map((door) => door.leadsTo)
+  const old = pass.seen.revisions.filter((revision) => !kept.has(revision.name) && revision.name !== pass.next.canary?.revision && !doors.includes(revision.name) && !revision.terminating)
+  if (old.some((revision) => revision.replicas > 0) && !run(pass, endpoints('canary', 0))) return
+  for (const revision of old) if (revision.replicas > 0) run(pass, scaled(revision.name, 0))
+  const byAge = [...old].sort((a, b) => b.createdAt - a.createdAt)
+  for (const revision of byAge.slice(pass.plan.revisionHistoryLimit)) if (revision.replicas === 0) pass.raise.push({ type: 'DeleteRevision', revision: revision.name })
+}
+
+/** The template has pods again. A GitOps tool keeps its idle pods and is named in a condition; a person's `kubectl scale` is an order for more. */
+function templateScaledUp(pass: Pass): void {
+  const { workload } = pass.seen
+  if (workload.state !== 'Present' || workload.replicas === 0 || workload.replicasWriter?.gitOps) return
+  if (pass.plan.replicas !== workload.replicas) pass.raise.push({ type: 'WriteReplicas', replicas: workload.replicas })
+  else pass.raise.push({ type: 'ScaleWorkload', replicas: 0 })
+}
+/** A GitOps tool keeps writing the template's count. */
+export function contested(pass: Pass): string | undefined {
+  const { workload } = pass.seen
+  if (pass.seen.backends || workload.state !== 'Present' || workload.replicas === 0 || !workload.replicasWriter?.gitOps || pass.next.phase === 'Adopting' || pass.next.phase === 'Blocked') return undefined
+  return `${workload.replicasWriter.manager} keeps spec.replicas of Deployment ${pass.plan.workload} at ${workload.replicas}: those pods serve nobody; leave the line "replicas: ${workload.replicas}" out of the manifest`
+}
+/** The wanted count is written to status.replicas and status.selector for autoscalers: those of the arm with the greater share. */
+export function scaleStatus(pass: Pass, share: number): void {
+  const { next } = pass
+  const name = next.canary && share > 50 ? next.canary.revision : next.stable?.revision
+  const revision = revisionNamed(pass.seen, name)
+  if (!revision || pass.seen.backends) return
+  next.replicas = revision.ready > 0 || revision.replicas > 0 ? revision.replicas : 0
+  next.selector = `sluice.dev/rollout=${pass.seen.rollout.name},sluice.dev/revision=${revision.name}`
+}

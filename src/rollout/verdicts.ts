@@ -1,0 +1,127 @@
+/** From readings to the checks of the status, and what the checks say about the step. */
+import type { Reading } from '../analysis/reading.ts'
+import { evaluate, measuredShare } from '../analysis/verdict.ts'
+import { formatDuration, iso, ms } from './duration.ts'
+import { close, hold, inJourney, type Pass, wake } from './pass.ts'
+import type { PlannedCheck } from './plan.ts'
+import { questionId } from './ask.ts'
+import type { CheckStatus } from './schema.ts'
+
+/** Takes every new answer into account once: verdict, and failing evaluations in a row. */
+export function verdicts(pass: Pass): void {
+  const seenAt = evidenceSince(pass)
+  if (seenAt === undefined) {
+    if (!inJourney(pass.next)) pass.next.checks = []
+    return
+  }
+  pass.next.checks = pass.plan.checks.map((check) => {
+    const before = pass.next.checks.find((candidate) => candidate.name === check.name)
+    const reading = pass.seen.readings.find((candidate) => candidate.question.check === check.name && candidate.question.id === questionId(pass.next, check.name))
+    if (!reading) return before ?? unasked(check, seenAt)
+    if (before && before.verdict !== undefined && reading.question.at <= ms(before.at)) return before
+    return judged(pass, check, reading, before)
+  })
+  const share = pass.seen.readings.find((reading) => pass.plan.checks.some((check) => check.name === reading.question.check && questionId(pass.next, check.name) === reading.question.id))
+  const measured = share && measuredShare(share)
+  if (pass.next.journey && measured !== undefined && inJourney(pass.next)) pass.next.journey.weight.measured = Math.round(measured * 10) / 10
+}
+
+/** Since when evidence counts: the split was seen and had propagated; in retainStable, since the promotion. */
+export function evidenceSince(pass: Pass): number | undefined {
+  const { journey: current, previous } = pass.next
+  if (!current) return undefined
+  if (!current.ended) return current.direction === 'Out' && current.weight.seenAt && (current.weight.seen ?? 0) > 0 ? ms(current.weight.seenAt) : undefined
+  if (current.ended.outcome === 'Promoted' && previous && pass.now < ms(previous.warmUntil)) return ms(current.ended.at)
+  return undefined
+}
+
+const unasked = (check: PlannedCheck, since: number): CheckStatus => ({
+  name: check.name,
+  verdict: 'NoData',
+  bound: check.bound,
+  message: 'no answer yet',
+  failures: 0,
+  since: iso(since),
+  at: iso(since),
+})
+
+function judged(pass: Pass, check: PlannedCheck, reading: Reading, before: CheckStatus | undefined): CheckStatus {
+  const memory = { ...(before?.countedAt ? { countedAt: ms(before.countedAt) } : {}), ...(before?.countedBad !== undefined ? { countedBad: before.countedBad } : {}) }
+  const found = evaluate(check, reading, memory, pass.settings.scrapeIntervalMs)
+  const failures = found.verdict === 'Fail' ? (before?.failures ?? 0) + (found.counts ? 1 : 0) : found.verdict === 'Pass' ? 0 : (before?.failures ?? 0)
+  return {
+    name: check.name,
+    verdict: found.verdict,
+    ...(found.value === undefined ? {} : { value: found.value }),
+    bound: check.bound,
+    total: Math.round(found.total),
+    bad: Math.round(found.bad),
+    message: found.message,
+    failures,
+    ...(found.memory.countedAt === undefined ? {} : { countedAt: iso(found.memory.countedAt), countedBad: found.memory.countedBad ?? 0 }),
+    since: before?.verdict === found.verdict ? before.since : iso(pass.now),
+    at: iso(reading.question.at),
+  }
+}
+
+const planned = (pass: Pass, name: string): PlannedCheck | undefined => pass.plan.checks.find((check) => check.name === name)
+
+/** The check whose failing evaluations in a row crossed its limit, and what it wants done. */
+export function failing(pass: Pass): { readonly check: CheckStatus; readonly action: 'Rollback' | 'Hold' } | undefined {
+  const over = pass.next.checks.filter((check) => check.verdict === 'Fail' && check.failures > (planned(pass, check.name)?.failureLimit ?? 1))
+  for (const action of ['Rollback', 'Hold'] as const) {
+    const check = over.find((candidate) => planned(pass, candidate.name)?.onFailure === action)
+    if (check) return { check, action }
+  }
+  return undefined
+}
+export const failureMessage = (check: CheckStatus): string => `${check.name} ${check.value ?? ''} misses ${check.bound}: ${check.message ?? ''}`.replace('  ', ' ')
+
+/** Why the step may not be left for its checks, as a sentence; undefined: all pass. A promote stands in for missing data, never for a failing verdict. */
+export function notPassing(pass: Pass, promoted: boolean): string | undefined {
+  for (const check of pass.next.checks) {
+    const bounds = planned(pass, check.name)
+    if (!bounds || bounds.onFailure === 'Report' || check.verdict === 'Pass') continue
+    if (check.verdict === 'Fail') return `check ${check.name} to pass: ${check.value ?? check.message} against ${check.bound}`
+    if (promoted || tolerated(pass, check)) continue
+    return check.verdict === 'NoData' ? `data for check ${check.name}` : `an answer of the metric source for check ${check.name}: ${check.message}`
+  }
+  return undefined
+}
+const patience = (pass: Pass, check: CheckStatus) => (check.verdict === 'Error' ? pass.plan.sourceError : pass.plan.noData)
+/** Since when a check has had nothing to go by: its verdict, or the step's evidence where that is younger. */
+const missingSince = (pass: Pass, check: CheckStatus): number => Math.max(ms(check.since), evidenceSince(pass) ?? 0)
+const tolerated = (pass: Pass, check: CheckStatus): boolean => patience(pass, check).action === 'Pass' && pass.now >= missingSince(pass, check) + patience(pass, check).deadlineMs
+
+/** Missing data and an unanswering source, each after its own patience: Held or closed as the user said. Slow traffic that will get there is not missing. */
+export function missingData(pass: Pass): boolean {
+  for (const check of pass.next.checks) {
+    const bounds = planned(pass, check.name)
+    if (!bounds || bounds.onFailure === 'Report' || (check.verdict !== 'NoData' && check.verdict !== 'Error')) continue
+    if (check.verdict === 'NoData' && expected(pass, check)) continue
+    const { action, deadlineMs } = patience(pass, check)
+    const deadline = missingSince(pass, check) + deadlineMs
+    wake(pass, deadline)
+    if (pass.now < deadline || action === 'Pass') continue
+    const reason = check.verdict === 'NoData' ? 'NoData' : 'SourceError'
+    const message = `check ${check.name} has had ${reason === 'NoData' ? 'no data' : 'no answer'} for ${formatDuration(deadlineMs)}: ${check.message ?? ''}`
+    if (action === 'Hold') hold(pass, reason, message)
+    else close(pass, 'RolledBack', reason, message, { check: check.name })
+    return true
+  }
+  return false
+}
+/** At the present rate minRequests will be reached within the hour that evidence may take. */
+function expected(pass: Pass, check: CheckStatus): boolean {
+  const seenAt = evidenceSince(pass)
+  const minRequests = planned(pass, check.name)?.minRequests ?? 0
+  if (!check.total || seenAt === undefined) return false
+  const windowMs = Math.min(ms(check.at) - seenAt, 3_600_000)
+  return windowMs > 0 && (minRequests / check.total) * windowMs <= 3_600_000
+}
+
+/** Requests that the canary served and failed in this step, by the check that counts failures. */
+export function served(pass: Pass): { served: number; lost: number } {
+  const check = pass.next.checks.find((candidate) => planned(pass, candidate.name)?.measure.kind === 'SuccessRate') ?? pass.next.checks[0]
+  return { served: check?.total ?? 0, lost: planned(pass, check?.name ?? '')?.measure.kind === 'SuccessRate' ? (check?.bad ?? 0) : 0 }
+}
