@@ -1,5 +1,5 @@
 /** Which steps a route of a given total can tell apart. Pure. */
-import type { Problem } from './lens.ts'
+import type { Problem } from './layout.ts'
 import { rounded } from './weights.ts'
 
 /** Sum of a managed route's weights: 100, or 1000 where a step needs parts of a percent. */

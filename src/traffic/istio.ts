@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto'
 import type { KubeObject } from '../rollout/objects.ts'
 import { leadsTo, writtenHost } from './hosts.ts'
 import { canonical, listOf, same } from './json.ts'
-import { routerOf, type Cell, type Edit, type Place, type Problem } from './lens.ts'
+import type { Cell, Edit, Place, Problem } from './layout.ts'
+import { routerOf } from './lens.ts'
 import type { Arms, Destination, RouteReading, Router, Selector, SplitChange } from './router.ts'
 
 /** VirtualService of any served version of networking.istio.io. Labels of unnamed routes are their matches. */

@@ -48,6 +48,8 @@ export interface Router {
   write(object: KubeObject, arms: Arms, selector: Selector, split: Split): KubeObject
   /** The same as one JSON patch, with a `test` on everything that it replaces (name, destinations, weights, closed-to), never on resourceVersion. Empty when nothing changes. */
   patch(object: KubeObject, arms: Arms, selector: Selector, change: SplitChange): readonly JsonPatchOp[]
+  /** Our own object brought in step with the wanted one, the split as it stands in `present`; tests what it replaces. Empty when in step. */
+  upkeep(present: KubeObject, wanted: KubeObject, arms: Arms, selector: Selector): readonly JsonPatchOp[]
   /** The share in percent that this object will express for a wanted one: rounded down, never to 0 for a wanted weight above 0. `total`: sum of its arms. */
   rounded(wanted: number, total: number): number
 }
