@@ -72,14 +72,14 @@ function plain(status: RolloutStatus): unknown {
   return JSON.parse(JSON.stringify(status))
 }
 
-/** The status in at most 16 KB of JSON: decisions go first, then history, then notes, each the oldest first; the newest of each stays. */
+/** The status in at most 16 KB of JSON: decisions go first, then history (whose newest entry comes first), then notes, each the oldest first; the newest of each stays. */
 export function fitted(status: RolloutStatus): RolloutStatus {
   let fit = status
   let size = bytes(fit)
-  for (const field of ['decisions', 'history', 'outbox'] as const) {
+  for (const [field, oldest] of [['decisions', 0], ['history', -1], ['outbox', 0]] as const) {
     while (size > longestStatus && fit[field].length > 1) {
-      size -= bytes(fit[field][0]) + 1
-      fit = { ...fit, [field]: fit[field].slice(1) }
+      size -= bytes(fit[field].at(oldest)) + 1
+      fit = { ...fit, [field]: oldest === 0 ? fit[field].slice(1) : fit[field].slice(0, -1) }
     }
   }
   if (size <= longestStatus) return fit

@@ -57,6 +57,8 @@ export class Fetcher {
     const after: Wants = new Map()
     for (const question of questions) {
       const wanted = before?.get(question.id) ?? { question }
+      // A pass at the very moment at which the former question is due must not push it out.
+      if (question.at > wanted.question.at && wanted.question.at <= this.#options.clock.now()) this.#schedule(key, wanted)
       wanted.question = question
       after.set(question.id, wanted)
     }
@@ -108,8 +110,8 @@ export class Fetcher {
 
   async #ask(key: string, wanted: Wanted): Promise<void> {
     if (!this.#isWanted(key, wanted)) return
-    // The newest form of the question: while it waited for its turn, its window may have moved on.
-    const question = wanted.question
+    // While it waited for its turn, its window may have moved on.
+    const question = wanted.question.at <= this.#options.clock.now() ? wanted.question : wanted.asking!
     wanted.asking = question
     const answer = await this.#options.source.ask(question).catch((error: unknown): Answer => ({ state: 'Error', reason: String(error) }))
     wanted.asking = undefined

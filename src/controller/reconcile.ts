@@ -15,11 +15,16 @@ export interface Observed {
   readonly seen: Seen
   decide(now: number): Decision
   /** What to ask the metric source from now on; `status` is the one that was just committed, or the one that was seen. */
-  ask(status: RolloutStatus | undefined, now: number): readonly Question[]
+  ask(status: RolloutStatus | undefined, now: number): Asked
   /** One write with the preconditions of what this pass saw. */
   act(action: Action): Promise<Result<unknown>>
   /** Of the Rollout that was seen: what a compare-and-set must test. */
   readonly committing: Committing
+}
+export interface Asked {
+  readonly questions: readonly Question[]
+  /** Unix ms at which `ask` would name a later question. */
+  readonly changesAt?: number
 }
 /** What a pass needs from its surroundings. */
 export interface Surroundings {
@@ -59,8 +64,9 @@ export async function reconcile(key: string, lane: Lane, around: Surroundings): 
   const raised = won && lowered.every(one => one.ok) ? await raise(observed, decision, around) : undefined
   const status = committed?.outcome === 'Won' ? (committed.object.status as RolloutStatus) : seen.status
   if (won) around.tell(seen, status, committed === undefined ? [] : decision.notes)
-  around.questions(key, observed.ask(status, around.now()))
-  return next(lane, decision, lowered, committed, raised)
+  const asked = observed.ask(status, around.now())
+  around.questions(key, asked.questions)
+  return next(lane, earliest(decision.wakeAt, asked.changesAt), lowered, committed, raised)
 }
 
 /** Takes traffic away, before anything is written down and with nobody's permission: everything at once, and all of it is tried. */
@@ -106,7 +112,7 @@ function stale(failure: Failure): boolean {
   return failure.reason === 'TestFailed' || failure.reason === 'Conflict' || failure.reason === 'NotFound' || failure.reason === 'AlreadyExists'
 }
 
-function next(lane: Lane, decision: Decision, lowered: readonly Result<unknown>[], committed: CommitOutcome | undefined, raised: Failure | 'Fenced' | undefined): Next {
+function next(lane: Lane, wakeAt: number | undefined, lowered: readonly Result<unknown>[], committed: CommitOutcome | undefined, raised: Failure | 'Fenced' | undefined): Next {
   const unlowered = lowered.filter(one => !one.ok)
   if (unlowered.length > 0) return again(unlowered, 'Closing')
   if (committed?.outcome === 'Lost') return { again: true, lane }
@@ -114,7 +120,10 @@ function next(lane: Lane, decision: Decision, lowered: readonly Result<unknown>[
   if (committed?.outcome === 'Failed') return again([committed.failure], lane)
   if (raised === 'Fenced') return { failed: true, lane: 'Rest' }
   if (raised !== undefined) return again([raised], lane)
-  return { wakeAt: decision.wakeAt, more: committed !== undefined, lane }
+  return { wakeAt, more: committed !== undefined, lane }
+}
+function earliest(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b)
 }
 function again(failures: readonly Failure[], lane: Lane): Next {
   const retryAfterMs = Math.max(0, ...failures.map(one => one.retryAfterMs ?? 0))

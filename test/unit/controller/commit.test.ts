@@ -101,6 +101,7 @@ describe('sixteen kilobytes', () => {
     expect(size(fit)).toBeLessThanOrEqual(longestStatus)
     expect(fit.outbox.at(-1)!.id).toBe('n19')
     expect(fit.decisions).toHaveLength(1)
+    expect(fit.history[0]!.revision).toBe('r0')
   })
   test('texts without end are cut', () => {
     const fit = fitted({ ...next, failed: [{ revision: 'r', reason: 'x', message: 'y'.repeat(40_000), at: 't' }] })

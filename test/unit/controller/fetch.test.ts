@@ -54,6 +54,14 @@ describe('the fetcher', () => {
     await clock.advance(10_000)
     expect(asked).toHaveLength(1)
   })
+  test('a question that is due is not pushed out by the next one', async () => {
+    const f = fetcher()
+    f.update('shop/a', [question('x', clock.now() + 5000)])
+    clock.jump(5000)
+    f.update('shop/a', [question('x', clock.now() + 30_000)])
+    await settle()
+    expect(asked.map(one => one.at)).toEqual([clock.now()])
+  })
   test('what is no longer asked is forgotten, also an answer that comes too late', async () => {
     let answer: (a: Answer) => void = () => {}
     reply = () => new Promise(resolve => (answer = resolve))

@@ -24,13 +24,14 @@ let results: Map<string, Result<unknown>>
 let commits: CommitOutcome[]
 let fence: boolean[]
 let exists: boolean
+let changesAt: number | undefined
 
 const around: Surroundings = {
   identity: 'me', now: () => 0,
   observe: () => exists ? {
     seen: { status: status() } as Seen, committing: { sequence: 7 } as never,
     decide: () => (log.push('decide'), decision),
-    ask: asked => (log.push(`ask ${asked?.sequence}`), []),
+    ask: asked => (log.push(`ask ${asked?.sequence}`), { questions: [], changesAt }),
     act: action => {
       const name = 'route' in action ? `${action.type} ${action.route}` : action.type
       log.push(name)
@@ -50,6 +51,7 @@ beforeEach(() => {
   commits = []
   fence = []
   exists = true
+  changesAt = undefined
   decision = { lower: [lowerA, lowerB], commit: { ...status(), sequence: 8 }, raise: [scale, turn], notes: [note], wakeAt: 99 }
 })
 const pass = () => reconcile('shop/checkout', 'Rest', around)
@@ -62,6 +64,12 @@ test('nothing to commit: effects of an earlier commit are repeated, nothing is t
   decision = { lower: [], raise: [scale], notes: [note], wakeAt: 99 }
   expect(await pass()).toEqual({ wakeAt: 99, more: false, lane: 'Rest' })
   expect(log).toEqual(['decide', 'Scale', 'tell 7 0', 'ask 7', 'questions'])
+})
+test('it looks again when the next question is due', async () => {
+  changesAt = 50
+  expect(await pass()).toMatchObject({ wakeAt: 50 })
+  decision = { ...decision, wakeAt: undefined }
+  expect(await pass()).toMatchObject({ wakeAt: 50 })
 })
 test('no such rollout: its questions are forgotten', async () => {
   exists = false
