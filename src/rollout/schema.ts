@@ -1,204 +1,176 @@
-/** The API of Sluice as one zod schema: the source of types, messages, `crds/*.yaml` and `docs/api.md`. Defaults live in plan.ts. */
+/** The API of Sluice as one zod schema: the source of types, messages, `crds/*.yaml` and `docs/api.md`. Defaults live in plan.ts, their description here. */
 import { z } from 'zod'
+import { exactlyOne, ruled } from './rule.ts'
+import * as scalar from './scalars.ts'
+import { backendsRules, managedRules, requestRules, specRules, stepsRules, virtualServiceRefsRules } from './spec-rules.ts'
 
-const name = z.string().min(1).max(63)
-/** GEP-2257 duration, for example `90s`, `5m`, `1h30m`. */
-const duration = z.string()
-/** Percent with a unit, for example `99.5%`. */
-const percent = z.string()
-/** Share of traffic of the canary: an integer percent, or a string such as `0.5%`. */
-const weight = z.union([z.int(), z.string()])
+export * from './schema-status.ts'
 
-export const workloadRef = z.strictObject({ apiVersion: z.literal('apps/v1').optional(), kind: z.literal('Deployment'), name })
-export const backend = z.strictObject({ service: name.optional(), subset: name.optional() })
-export const canaryBackend = z.strictObject({ service: name.optional(), subset: name.optional(), workloadRef: workloadRef.optional() })
-export const backends = z.strictObject({ host: z.string().optional(), stable: backend, canary: canaryBackend })
+const { name, duration, positiveDuration, objectName, serviceName, host } = scalar
+const count = (least: number, most: number) => z.int().min(least).max(most)
+
+export const workloadRef = z.strictObject({
+  apiVersion: z.literal('apps/v1').optional().describe('API version of the workload. Default `apps/v1`.'),
+  kind: z.literal('Deployment').describe('Kind of the workload.'),
+  name: scalar.shortObjectName.describe('Name of the Deployment, in the namespace of the Rollout.'),
+})
+const arm = {
+  service: serviceName.optional().describe('A Service whose pods are this side of the split. Routes name it as destination.'),
+  subset: name.optional().describe('A subset of `host`, as a DestinationRule defines it.'),
+}
+const oneArm = exactlyOne<{ service?: string; subset?: string }>(['service', 'subset'], 'a backend is either a service or a subset of host: give exactly one of the two')
+export const backend = ruled(z.strictObject(arm), oneArm)
+export const canaryBackend = ruled(
+  z.strictObject({
+    ...arm,
+    workloadRef: workloadRef.optional().describe(
+      'The Deployment behind the canary. With it, a change of its pod template while the canary carries no traffic starts a journey, and readiness means that its rollout is complete. Without it only a new backend starts one.',
+    ),
+  }),
+  oneArm,
+)
+export const backends = ruled(
+  z.strictObject({
+    host: host.optional().describe('The host of which `stable` and `canary` are subsets, as the routes name it. Required with subsets; not used with Services.'),
+    stable: backend.describe('The proven side.'),
+    canary: canaryBackend.describe('The side that is tried. A journey starts when it changes to a backend that was neither side.'),
+  }),
+  ...backendsRules,
+)
 export const service = z.strictObject({
-  name: z.string().max(56).optional(),
-  port: z.int().min(1).max(65535).optional(),
-  targetPort: z.union([z.int(), z.string()]).optional(),
-  appProtocol: z.string().optional(),
+  name: scalar.doorName.optional().describe('Name of the Service that clients call; `<name>-stable` and `<name>-canary` stand beside it. Default: the name of the workload. Where it does not exist Sluice makes it; where it exists it is never edited.'),
+  port: count(1, 65535).optional().describe('Port of the Service. Needed where the Service does not exist yet; where it does, its own ports are used.'),
+  targetPort: scalar.targetPort.optional().describe('Port of the container, by number or name. Default: `port`.'),
+  appProtocol: z.string().min(1).max(63).optional().describe('Protocol of the port, for example `http`, `http2`, `grpc`. Default `http`.'),
 })
-export const managedIstio = z.strictObject({
-  hosts: z.array(z.string()).optional(),
-  gateways: z.array(z.string()).optional(),
-  timeout: duration.optional(),
-  retries: z.strictObject({ attempts: z.int().min(0), perTryTimeout: duration.optional() }).optional(),
-  delegate: z.boolean().optional(),
-})
+export const managedIstio = ruled(
+  z.strictObject({
+    hosts: z.array(host).min(1).max(16).optional().describe('Hosts of the VirtualService. Default: the fully qualified name of the Service.'),
+    gateways: z.array(scalar.gateway).min(1).max(16).optional().describe('Gateways of the VirtualService; `mesh` stands for the sidecars. Default `[mesh]`.'),
+    timeout: scalar.timeout.optional().describe('Time-out of a request. Default: none.'),
+    retries: z
+      .strictObject({
+        attempts: count(0, 100).describe('How often a failed request is tried again.'),
+        perTryTimeout: scalar.timeout.optional().describe('Time-out of one attempt. Default: the time-out of the request.'),
+      })
+      .optional()
+      .describe('Retries of failed requests. Default: what the mesh does by itself.'),
+    delegate: z.boolean().optional().describe('Makes a delegate VirtualService, without hosts and gateways, to which your own refers: then nothing is shared between Git and Sluice. Default `false`.'),
+  }),
+  ...managedRules,
+)
 export const virtualServiceRef = z.strictObject({
-  name,
-  namespace: name.optional(),
-  routes: z.array(z.string()).optional(),
-  canaryOnlyRoutes: z.enum(['Leave', 'RedirectOnRollback']).optional(),
+  name: objectName.describe('Name of the VirtualService.'),
+  namespace: name.optional().describe('Its namespace. Default: that of the Rollout. Another one must grant it, by the annotation `sluice.dev/allow-from: <namespace of the Rollout>` on the VirtualService or a ReferenceGrant.'),
+  routes: z.array(z.string().min(1).max(253)).min(1).max(32).optional().describe('Names of the http routes to split. Default: every http route in which both sides are destinations; such routes need no name.'),
+  canaryOnlyRoutes: z.enum(['Leave', 'RedirectOnRollback']).optional().describe(
+    'What happens on a rollback to routes that lead somebody to the canary whatever the weight: `Leave` them and say so in a condition (default), or `RedirectOnRollback` to stable until the next journey.',
+  ),
 })
-export const istio = z.strictObject({
-  managed: managedIstio.optional(),
-  virtualServiceRefs: z.array(virtualServiceRef).optional(),
-  destinationRuleRef: z.strictObject({ name, namespace: name.optional() }).optional(),
-})
+export const istio = ruled(
+  z.strictObject({
+    managed: managedIstio.optional().describe('Sluice makes and owns the VirtualService `<name>`.'),
+    virtualServiceRefs: ruled(z.array(virtualServiceRef).min(1).max(8), ...virtualServiceRefsRules).optional().describe('Your own VirtualServices, in which Sluice changes the weights of the two sides and nothing else.'),
+    destinationRuleRef: z
+      .strictObject({ name: objectName.describe('Name of the DestinationRule.'), namespace: name.optional().describe('Its namespace. Default: that of the Rollout.') })
+      .optional()
+      .describe('The DestinationRule that defines the two subsets. Default: the one for `backends.host`. Only with subsets.'),
+  }),
+  exactlyOne(['managed', 'virtualServiceRefs'], 'give exactly one of managed (Sluice makes the VirtualService) and virtualServiceRefs (it changes weights in yours)'),
+)
 export const smi = z.strictObject({})
-export const traffic = z.strictObject({ istio: istio.optional(), smi: smi.optional() })
+export const traffic = ruled(
+  z.strictObject({
+    istio: istio.optional().describe('Istio: VirtualServices.'),
+    smi: smi.optional().describe('Linkerd, by the SMI extension: Sluice makes and owns the TrafficSplit `<name>` with the Service `<name>` as its apex. Write `smi: {}`.'),
+  }),
+  exactlyOne(['istio', 'smi'], 'exactly one of istio and smi says who moves the requests'),
+)
 export const step = z.strictObject({
-  name: name.optional(),
-  weight,
-  hold: duration.optional(),
-  /** Pods of the canary in this step: a count, or percent of the wanted count. */
-  scale: z.union([z.int(), z.string()]).optional(),
-  approval: z.enum(['Before', 'After']).optional(),
+  name: name.optional().describe('Name for people, requests and notifications; unique among the steps.'),
+  weight: scalar.weight.describe('Share of traffic of the canary in percent: a whole number, or a string with at most one decimal such as `0.5%`. Never less than that of the step before; the last one is 100.'),
+  hold: duration.optional().describe('How long the step lasts at least, from when the split was seen in the mesh and had time to propagate. Default: five scrapes of the metric source, which is what its evidence needs.'),
+  scale: scalar.scale.optional().describe('Pods of the canary in this step, as a count or as percent of the wanted count, where that is more than its share needs. Percent below the weight is refused. Default: the share of the wanted count, at least one pod.'),
+  approval: z.enum(['Before', 'After']).optional().describe('A person must approve `Before` this step begins, or `After` its hold. Default: nobody needs to.'),
 })
-export const patience = z.strictObject({ action: z.enum(['Hold', 'Fail', 'Pass']).optional(), deadline: duration.optional() })
-export const check = z.strictObject({
-  name,
-  successRate: z.strictObject({ min: percent }).optional(),
-  latency: z.strictObject({ percentile: z.number(), max: z.string() }).optional(),
-  failureLimit: z.int().min(0).optional(),
-  minRequests: z.int().min(1).optional(),
-  onFailure: z.enum(['Rollback', 'Hold', 'Report']).optional(),
+export const patience = z.strictObject({
+  action: z.enum(['Hold', 'Fail', 'Pass']).optional().describe('`Hold`: wait, and after the deadline the journey ends in phase Held, not in a rollback. `Fail`: after the deadline as if the check had failed. `Pass`: after the deadline as if it had passed. Default `Hold`.'),
+  deadline: positiveDuration.optional().describe('How long this may last.'),
 })
+export const check = ruled(
+  z.strictObject({
+    name: name.describe('Name of the check; unique.'),
+    successRate: z.strictObject({ min: scalar.percent.describe('At least this share of requests must succeed, for example `99.5%`.') }).optional().describe('Share of requests that did not fail: answered without 5xx or a failing gRPC status, and having arrived.'),
+    latency: z
+      .strictObject({
+        percentile: z.number().gt(0).lt(100).describe('Percentile, for example `99` or `99.9`.'),
+        max: scalar.latency.describe('It must be at most this, for example `500ms` or `0.5s`. Best a bucket of the histogram of the mesh.'),
+      })
+      .optional()
+      .describe('A percentile of the duration of requests.'),
+    failureLimit: count(0, 100).optional().describe('Failed evaluations in a row that are tolerated. Default: `analysis.failureLimit`.'),
+    minRequests: count(1, 1_000_000).optional().describe('Requests below which the check says nothing. Default: `analysis.minRequests`.'),
+    onFailure: z.enum(['Rollback', 'Hold', 'Report']).optional().describe('What a failing verdict does: take the canary back, hold the journey, or only say so. Default: `onFailure` of the Rollout.'),
+  }),
+  exactlyOne<{ successRate?: unknown; latency?: unknown }>(['successRate', 'latency'], 'a check asks exactly one question: successRate or latency'),
+)
 export const analysis = z.strictObject({
-  telemetry: z.enum(['Istio', 'Linkerd']).optional(),
-  interval: duration.optional(),
-  failureLimit: z.int().min(0).optional(),
-  minRequests: z.int().min(1).optional(),
-  noData: patience.optional(),
-  sourceError: patience.optional(),
-  checks: z.array(check),
+  telemetry: z.enum(['Istio', 'Linkerd']).optional().describe('Whose metrics are read. Default: those of the mesh in `traffic`.'),
+  interval: positiveDuration.optional().describe('Time between two evaluations. Default: two scrapes of the metric source.'),
+  failureLimit: count(0, 100).optional().describe('Failed evaluations in a row that are tolerated before a verdict is Fail. Default `1`.'),
+  minRequests: count(1, 1_000_000).optional().describe('Requests of the canary in the window below which a check says nothing. Default `30`.'),
+  noData: patience.optional().describe('What to do while there are no series, or too few requests. Default `{action: Hold, deadline: 15m}`.'),
+  sourceError: patience.optional().describe('What to do while the metric source does not answer. Default `{action: Hold, deadline: 5m}`.'),
+  checks: z.array(check).min(1).max(16).meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] }).describe('The questions; every one must pass before a step is left.'),
 })
-export const window = z.strictObject({ cron: z.string(), duration, timeZone: z.string().optional() })
-export const spec = z.strictObject({
-  workloadRef: workloadRef.optional(),
-  backends: backends.optional(),
-  replicas: z.int().min(0).optional(),
-  service: service.optional(),
-  traffic: traffic.optional(),
-  steps: z.array(step),
-  analysis: analysis.optional(),
-  schedule: z.strictObject({ windows: z.array(window) }).optional(),
-  dependsOn: z.array(z.strictObject({ name })).optional(),
-  progressDeadline: duration.optional(),
-  onFailure: z.enum(['Rollback', 'Hold']).optional(),
-  retainStable: duration.optional(),
-  revisionHistoryLimit: z.int().min(0).optional(),
-  deletionPolicy: z.enum(['Restore', 'Orphan']).optional(),
-  paused: z.boolean().optional(),
+export const window = z.strictObject({
+  cron: scalar.cron.describe('When the window opens: minute, hour, day, month, weekday. A time that the clock skips opens at the next hour; one that it repeats opens once.'),
+  duration: positiveDuration.describe('How long it stays open.'),
+  timeZone: scalar.timeZone.optional().describe('IANA time zone of `cron`. Default `Etc/UTC`.'),
 })
+export const spec = ruled(
+  z.strictObject({
+    workloadRef: workloadRef.optional().describe('The Deployment whose pod template is released. Each version of it runs as a Deployment of its own, made by Sluice. Exactly one of `workloadRef` and `backends`.'),
+    backends: backends.optional().describe('Two existing Services, or two subsets of one host. Sluice moves only the weights of your own routes between them. Exactly one of `workloadRef` and `backends`.'),
+    replicas: count(0, 100_000).optional().describe('Wanted pods of the service. Leave it out where an autoscaler scales this Rollout. Default: the count of the Deployment at adoption. Only with `workloadRef`.'),
+    service: service.optional().describe('The Service that clients call. Only with `workloadRef`.'),
+    traffic: traffic.optional().describe('Who moves the requests. Required: no mesh is assumed.'),
+    steps: ruled(z.array(step).min(1).max(20), ...stepsRules).describe('The way to 100 %.'),
+    analysis: analysis.optional().describe('What is measured. Without it a journey rests on readiness, holds and approvals alone.'),
+    schedule: z
+      .strictObject({ windows: z.array(window).min(1).max(20).describe('Times in which a journey may start. One that is under way when the window closes goes on.') })
+      .optional()
+      .describe('When a journey may start. Default: at any time.'),
+    dependsOn: z
+      .array(z.strictObject({ name: scalar.shortObjectName.describe('Name of the other Rollout, in the same namespace.') }))
+      .min(1).max(16)
+      .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })
+      .optional()
+      .describe('Rollouts that must have no journey under way before one of this starts.'),
+    progressDeadline: positiveDuration.optional().describe('How long getting ready, or a write, may take before the journey fails. Waiting for requests is not counted. Default `10m`.'),
+    onFailure: z.enum(['Rollback', 'Hold']).optional().describe('What a failing check does: take the canary back, or hold the journey for a person. Default `Rollback`.'),
+    retainStable: duration.optional().describe('How long after a promotion the version before it stays ready for a way back in seconds. Default `30m`.'),
+    revisionHistoryLimit: count(0, 100).optional().describe('Old versions that are kept, without pods. Default `3`. Only with `workloadRef`.'),
+    deletionPolicy: z.enum(['Restore', 'Orphan']).optional().describe('When the Rollout is deleted: `Restore` the service as it was before Sluice, serving the proven version, or leave everything as it is. Default `Restore`.'),
+    paused: z.boolean().optional().describe('No journey starts and no weight rises while true; checks and rollback go on. Default `false`.'),
+  }),
+  ...specRules,
+)
 export type RolloutSpec = z.infer<typeof spec>
-
-export const phases = ['Blocked', 'Adopting', 'Idle', 'Waiting', 'Scaling', 'Shifting', 'Holding', 'AwaitingApproval', 'Flipping', 'Closing', 'Draining', 'RolledBack', 'Held', 'Removing'] as const
-export type Phase = (typeof phases)[number]
-export const outcomes = ['Promoted', 'RolledBack', 'Superseded', 'Withdrawn'] as const
-export type Outcome = (typeof outcomes)[number]
-export const verdicts = ['Pass', 'Fail', 'NoData', 'Error'] as const
-
-const time = z.string() // RFC 3339
-const condition = z.object({ type: z.string(), status: z.enum(['True', 'False', 'Unknown']), reason: z.string(), message: z.string(), lastTransitionTime: time, observedGeneration: z.int().optional() })
-const revisionStatus = z.object({
-  revision: z.string(),
-  /** Backends mode: the backend without its template hash. */
-  backend: z.string().optional(),
-  images: z.array(z.string()).optional(),
-  commit: z.string().optional(),
-})
-export const checkStatus = z.object({
-  name: z.string(),
-  verdict: z.enum(verdicts),
-  /** For people: `99.71%`, `212ms`. */
-  value: z.string().optional(),
-  bound: z.string(),
-  total: z.number().optional(),
-  bad: z.number().optional(),
-  message: z.string().optional(),
-  /** Failing evaluations in a row that count, and where the last counted one stood. */
-  failures: z.int(),
-  countedAt: time.optional(),
-  countedBad: z.number().optional(),
-  /** Since when the verdict is what it is. */
-  since: time,
-  at: time,
-})
-export type CheckStatus = z.infer<typeof checkStatus>
-export const journeyStatus = z.object({
-  id: z.string(),
-  /** The sequence at which the journey was committed; a `closed-to` annotation of an older one closes nothing. */
-  since: z.int(),
-  startedAt: time,
-  /** Out: towards the canary. Back: the way back to `previous` after a promotion. */
-  direction: z.enum(['Out', 'Back']),
-  baseReplicas: z.int(),
-  inputsHash: z.string(),
-  step: z.object({ index: z.int(), name: z.string().optional(), since: time }),
-  weight: z.object({ wanted: z.number(), seen: z.number().optional(), seenAt: time.optional(), measured: z.number().optional() }),
-  readyAtRaise: z.int().optional(),
-  approvedStep: z.int().optional(),
-  promotedStep: z.int().optional(),
-  /** Why a Held journey is held. */
-  held: z.object({ reason: z.string(), message: z.string(), at: time }).optional(),
-  /** Why the journey is being closed, from the first pass that wanted it. */
-  closing: z.object({ outcome: z.enum(outcomes), reason: z.string(), message: z.string(), at: time, check: z.string().optional(), requestedBy: z.string().optional() }).optional(),
-  /** Set when the journey has ended; it stays until the next one starts. */
-  ended: z.object({ outcome: z.enum(outcomes), reason: z.string(), at: time }).optional(),
-  requests: z.object({ served: z.number(), lost: z.number() }),
-})
-export type JourneyStatus = z.infer<typeof journeyStatus>
-export const note = z.object({
-  id: z.string(),
-  type: z.string(),
-  at: time,
-  severity: z.enum(['Normal', 'Warning']),
-  message: z.string(),
-  journey: z.string().optional(),
-  reason: z.string().optional(),
-  check: z.string().optional(),
-  value: z.string().optional(),
-  bound: z.string().optional(),
-  weight: z.number().optional(),
-  revision: z.string().optional(),
-  from: z.string().optional(),
-  by: z.string().optional(),
-})
-export type Note = z.infer<typeof note>
-export const status = z.object({
-  schema: z.int(),
-  sequence: z.int(),
-  observedGeneration: z.int(),
-  observedWorkloadGeneration: z.int().optional(),
-  phase: z.enum(phases),
-  message: z.string(),
-  conditions: z.array(condition),
-  replicas: z.int().optional(),
-  selector: z.string().optional(),
-  stable: revisionStatus.optional(),
-  canary: revisionStatus.optional(),
-  previous: z.object({ revision: z.string(), images: z.array(z.string()).optional(), commit: z.string().optional(), warmUntil: time }).optional(),
-  failed: z.array(z.object({ revision: z.string(), reason: z.string(), message: z.string(), at: time })),
-  journey: journeyStatus.optional(),
-  checks: z.array(checkStatus),
-  /** A person's pause by request; `spec.paused` is the other way. */
-  paused: z.object({ at: time, by: z.string().optional() }).optional(),
-  redirected: z.array(z.object({ route: z.string(), name: z.string(), original: z.string() })),
-  resets: z.array(time),
-  requests: z.array(z.object({ uid: z.string(), name: z.string(), action: z.string(), answer: z.enum(['Accepted', 'Refused']), message: z.string(), by: z.string().optional(), verified: z.boolean().optional(), at: time })),
-  decisions: z.array(z.object({ at: time, decision: z.string(), why: z.string() })),
-  history: z.array(z.object({ revision: z.string(), from: z.string().optional(), images: z.array(z.string()).optional(), commit: z.string().optional(), outcome: z.enum(outcomes), reason: z.string(), startedAt: time, endedAt: time, requests: z.object({ served: z.number(), lost: z.number() }) })),
-  outbox: z.array(note),
-  writer: z.string(),
-})
-export type RolloutStatus = z.infer<typeof status>
-export type Condition = z.infer<typeof condition>
 
 export const requestActions = ['Promote', 'Abort', 'Approve', 'Retry', 'Pause', 'Resume', 'Rollback'] as const
 export type RequestAction = (typeof requestActions)[number]
-export const requestSpec = z.strictObject({
-  rolloutName: name,
-  action: z.enum(requestActions),
-  /** Required but for Abort and Pause: the revision that the person saw. */
-  revision: z.string().optional(),
-  /** The step a Promote or Approve is meant for, by index from 0; `-1` (promote --full) means the last. */
-  step: z.int().optional(),
-  reason: z.string().optional(),
-  requestedBy: z.string().optional(),
-})
-export const requestStatus = z.object({ state: z.enum(['Accepted', 'Refused']), message: z.string(), at: time, verified: z.boolean().optional() })
+export const requestSpec = ruled(
+  z.strictObject({
+    rolloutName: scalar.shortObjectName.describe('Name of the Rollout, in the same namespace.'),
+    action: z.enum(requestActions).describe(
+      '`Promote`: leave the step now, in place of its hold, its approval and missing data. `Approve`: the approval that a step waits for. `Abort`: take the canary back. `Retry`: try a failed version again. `Pause`, `Resume`. `Rollback`: back to the version before the last promotion.',
+    ),
+    revision: z.string().min(1).max(253).optional().describe('The revision that the person saw: the request is refused where another one is meant by now. Required but for `Abort` and `Pause`.'),
+    step: z.int().min(-1).max(19).optional().describe('The step that a `Promote` or `Approve` is meant for, by index from 0; `-1` means the last one.'),
+    reason: z.string().max(1024).optional().describe('Why, for the record.'),
+    requestedBy: z.string().min(1).max(512).optional().describe('Who asks. With the admission policy installed it must be the caller.'),
+  }),
+  ...requestRules,
+)
 export type RequestSpec = z.infer<typeof requestSpec>
-export type RequestStatus = z.infer<typeof requestStatus>

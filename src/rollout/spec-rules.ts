@@ -1,0 +1,137 @@
+/** Rules between fields of a spec. Their types are loose on purpose: the schema is made of them. */
+import { parseScale, parseWeight } from './quantity.ts'
+import { celString, type Rule } from './rule.ts'
+import { celPercent, servicePattern } from './scalars.ts'
+
+interface Arm { service?: string | undefined; subset?: string | undefined }
+interface Backends { host?: string | undefined; stable: Arm; canary: Arm }
+export const backendsRules: readonly Rule<Backends>[] = [
+  {
+    cel: 'has(self.stable.service) == has(self.canary.service)',
+    message: 'stable and canary are two Services or two subsets of one host: give both service, or both subset',
+    holds: ({ stable, canary }) => (stable.service === undefined) === (canary.service === undefined),
+  },
+  {
+    cel: 'has(self.stable.subset) == has(self.host)',
+    message: 'host belongs to subsets: give it with subsets, and leave it out with Services',
+    holds: ({ host, stable }) => (stable.subset === undefined) === (host === undefined),
+  },
+  {
+    cel: '!(has(self.stable.service) && has(self.canary.service) && self.stable.service == self.canary.service) && !(has(self.stable.subset) && has(self.canary.subset) && self.stable.subset == self.canary.subset)',
+    message: 'stable and canary are the same backend: name two different ones',
+    holds: ({ stable, canary }) => (stable.service ?? stable.subset) !== (canary.service ?? canary.subset),
+  },
+]
+
+export const managedRules: readonly Rule<{ delegate?: boolean | undefined; hosts?: unknown; gateways?: unknown }>[] = [
+  {
+    cel: '!(has(self.delegate) && self.delegate) || (!has(self.hosts) && !has(self.gateways))',
+    message: 'a delegate has no hosts and no gateways: give them to the VirtualService that refers to it, and remove them here',
+    holds: ({ delegate, hosts, gateways }) => !delegate || (hosts === undefined && gateways === undefined),
+  },
+]
+
+interface ObjectRef { name: string; namespace?: string | undefined }
+const sameRef = (a: ObjectRef, b: ObjectRef) => a.name === b.name && a.namespace === b.namespace
+export const virtualServiceRefsRules: readonly Rule<readonly ObjectRef[]>[] = [
+  {
+    cel: "self.all(a, self.exists_one(b, a.name == b.name && (has(a.namespace) ? a.namespace : '') == (has(b.namespace) ? b.namespace : '')))",
+    message: 'each VirtualService is named once: list all its routes in one entry',
+    holds: (refs) => refs.every((ref) => refs.filter((other) => sameRef(ref, other)).length === 1),
+  },
+]
+
+interface Step { name?: string | undefined; weight: number | string; scale?: number | string | undefined }
+const last = 'self[size(self) - 1].weight'
+export const stepsRules: readonly Rule<readonly Step[]>[] = [
+  {
+    cel: `self.map(s, type(s.weight) == int ? double(s.weight) : ${celPercent('s.weight')}).isSorted()`,
+    message: 'weights never fall from one step to the next: put the steps in order, taking traffic away is what a rollback does',
+    holds: (steps) => steps.every((step, index) => index === 0 || percentOf(step) >= percentOf(steps[index - 1]!)),
+  },
+  {
+    cel: `type(${last}) == int ? ${last} == 100 : ${last} == '100%'`,
+    message: 'the last step has weight 100: add {weight: 100}, for a version is promoted only after it has carried everything',
+    holds: (steps) => steps.length === 0 || percentOf(steps.at(-1)!) === 100,
+  },
+  {
+    cel: 'self.all(a, !has(a.name) || self.exists_one(b, has(b.name) && b.name == a.name))',
+    message: 'the name of a step is unique: rename one of two that are alike',
+    holds: (steps) => steps.every(({ name }) => name === undefined || steps.filter((other) => other.name === name).length === 1),
+  },
+]
+const percentOf = (step: Step) => parseWeight(step.weight) ?? Number.NaN
+
+/** Too dear for CEL on Kubernetes 1.30, so judged by the controller: a scale in percent below the weight. */
+export function scaleProblem({ weight, scale }: Step): string | undefined {
+  const pods = scale === undefined ? undefined : parseScale(scale)
+  if (!pods || !('percent' in pods) || pods.percent >= (parseWeight(weight) ?? 0)) return undefined
+  return `${JSON.stringify(scale)} of the pods is too little for weight ${typeof weight === 'number' ? `${weight}%` : weight}: write at least ${Math.ceil(parseWeight(weight)!)}%, or leave scale out`
+}
+
+interface Spec {
+  workloadRef?: { name: string } | undefined
+  backends?: { stable: Arm } | undefined
+  service?: { name?: string | undefined } | undefined
+  traffic?: { istio?: { virtualServiceRefs?: unknown; destinationRuleRef?: unknown } | undefined } | undefined
+  replicas?: unknown
+  revisionHistoryLimit?: unknown
+  steps: readonly Step[]
+}
+const doorNameShape = new RegExp(servicePattern)
+const notWithBackends = (field: 'service' | 'replicas' | 'revisionHistoryLimit', why: string): Rule<Spec> => ({
+  cel: `!(has(self.backends) && has(self.${field}))`,
+  message: `${field} belongs to workloadRef: ${why}; remove it`,
+  holds: (spec) => spec.backends === undefined || spec[field] === undefined,
+})
+export const specRules: readonly Rule<Spec>[] = [
+  {
+    cel: 'has(self.workloadRef) != has(self.backends)',
+    message: 'give exactly one of workloadRef (a Deployment that Sluice runs in versions) and backends (two Services or subsets that exist)',
+    holds: (spec) => (spec.workloadRef === undefined) !== (spec.backends === undefined),
+  },
+  {
+    cel: 'has(self.traffic)',
+    message: 'traffic is missing: say who moves the requests, for example traffic: {istio: {managed: {}}}',
+    holds: (spec) => spec.traffic !== undefined,
+  },
+  {
+    cel: `!has(self.workloadRef) || (has(self.service) && has(self.service.name)) || (size(self.workloadRef.name) <= 56 && self.workloadRef.name.matches(${celString(servicePattern)}))`,
+    message: 'the name of the workload cannot name Services (<name>-stable and <name>-canary have at most 63 characters, begin with a letter and have no dots): set service.name',
+    holds: (spec) => spec.workloadRef === undefined || spec.service?.name !== undefined || (spec.workloadRef.name.length <= 56 && doorNameShape.test(spec.workloadRef.name)),
+  },
+  notWithBackends('service', 'backends are Services of your own'),
+  notWithBackends('replicas', 'Sluice does not scale backends'),
+  notWithBackends('revisionHistoryLimit', 'Sluice keeps no versions of backends'),
+  {
+    cel: '!(has(self.backends) && self.steps.exists(s, has(s.scale)))',
+    message: 'steps with scale belong to workloadRef: Sluice does not scale backends; remove scale',
+    holds: (spec) => spec.backends === undefined || spec.steps.every((step) => step.scale === undefined),
+  },
+  {
+    cel: '!(has(self.backends) && has(self.traffic)) || (has(self.traffic.istio) && has(self.traffic.istio.virtualServiceRefs))',
+    message: 'backends need traffic.istio.virtualServiceRefs: a route of Sluice would go with the Rollout and leave your clients to both backends; name the VirtualService whose weights are to move',
+    holds: (spec) => spec.backends === undefined || spec.traffic === undefined || spec.traffic.istio?.virtualServiceRefs !== undefined,
+  },
+  {
+    cel: '!(has(self.traffic) && has(self.traffic.istio) && has(self.traffic.istio.destinationRuleRef)) || (has(self.backends) && has(self.backends.stable.subset))',
+    message: 'traffic.istio.destinationRuleRef belongs to backends with subsets: remove it, Sluice finds the DestinationRule of a Service by its host',
+    holds: (spec) => spec.traffic?.istio?.destinationRuleRef === undefined || spec.backends?.stable.subset !== undefined,
+  },
+]
+
+interface Request { action: string; revision?: unknown; step?: unknown }
+export const requestRules: readonly Rule<Request>[] = [
+  {
+    cel: "self.action in ['Abort', 'Pause'] || has(self.revision)",
+    message: 'revision is missing: name the revision that is meant (status.canary.revision or status.stable.revision of the Rollout), so that nothing else is acted on; only Abort and Pause go without',
+    holds: ({ action, revision }) => action === 'Abort' || action === 'Pause' || revision !== undefined,
+  },
+  {
+    cel: "self.action in ['Promote', 'Approve'] || !has(self.step)",
+    message: 'step belongs to Promote and Approve: remove it',
+    holds: ({ action, step }) => action === 'Promote' || action === 'Approve' || step === undefined,
+  },
+]
+/** The API server alone can judge this: it knows the object before. */
+export const immutable = { rule: 'self == oldSelf', message: 'a request is never changed: delete it and make a new one' }
