@@ -124,7 +124,7 @@ function unschedulable(): object {
 
 const waitingReasons: Partial<Record<PodBehaviour, string>> = { crash: 'CrashLoopBackOff', 'image-pull': 'ImagePullBackOff', 'config-error': 'CreateContainerConfigError' }
 
-function statusOf(pod: KubeObject, behaviour: PodBehaviour): { phase: string; conditions: object[]; containerStatuses: any[] } {
+function statusOf(pod: KubeObject, behaviour: PodBehaviour): { readonly containerStatuses: readonly any[]; readonly [field: string]: unknown } {
   const ready = behaviour === 'ready' || behaviour === 'slow'
   const waiting = waitingReasons[behaviour]
   const crashed = behaviour === 'crash'
@@ -144,7 +144,7 @@ function statusOf(pod: KubeObject, behaviour: PodBehaviour): { phase: string; co
   }
 }
 
-function same(pod: KubeObject, wanted: { containerStatuses: any[] }): boolean {
+function same(pod: KubeObject, wanted: { readonly containerStatuses: readonly any[] }): boolean {
   const has = pod.status?.containerStatuses?.[0]
   const wants = wanted.containerStatuses[0]
   return has !== undefined && has.ready === wants.ready && has.state?.waiting?.reason === wants.state.waiting?.reason && !isReady(pod)
