@@ -36,6 +36,8 @@ export interface Selection {
   readonly namespace?: string
   readonly labelSelector?: string
   readonly fieldSelector?: string
+  /** Only apiVersion, kind and metadata of each object are sent (PartialObjectMetadata). */
+  readonly metadataOnly?: boolean
 }
 export type Subresource = 'status' | 'scale'
 /** Traffic class of a request: `Urgent` (lowering, lease) has its own connections and never queues behind anything. */

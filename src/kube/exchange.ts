@@ -1,0 +1,125 @@
+/** One request and its answer: authentication, time limit, and how often it is tried again. */
+import type { Failure, Result } from './api.ts'
+import type { Connection, Lane } from './connection.ts'
+import type { Dispatcher } from 'undici'
+import { answerFailure, credentialFailure, networkFailure, type Asked } from './errors.ts'
+
+export interface Question {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** Path and query, from the server's base URL. */
+  readonly path: string
+  /** For messages: verb, resource and name. */
+  readonly what: string
+  readonly lane: Lane
+  readonly accept?: string
+  readonly contentType?: string
+  readonly body?: unknown
+  /** All tries together. */
+  readonly timeoutMs: number
+}
+/** Waits before the tries after the first. Injected so that tests need not wait. */
+export type Wait = (ms: number) => Promise<void>
+
+const urgentWaits = [50, 100, 200, 400]
+const plainWaits = [200, 1_000, 3_000]
+
+/**
+ * Asks until there is an answer, the tries are used up, or the next wait would not fit into `timeoutMs`.
+ * Only what the server surely did not do is tried again: 429 and 401; 503 with Retry-After, which also says so; and every failure of a read.
+ */
+export async function exchange(connection: Connection, question: Question, wait: Wait): Promise<Result<unknown>> {
+  const deadline = performance.now() + question.timeoutMs
+  const waits = question.lane === 'Urgent' ? urgentWaits : plainWaits
+  let renewed = false
+  for (let tried = 0; ; tried++) {
+    const answer = await once(connection, question, Math.max(1, deadline - performance.now()))
+    if (answer.ok) return answer
+    if (answer.status === 401 && !renewed) {
+      renewed = true
+      if (connection.renew()) continue
+    }
+    const pause = waits[tried]
+    if (pause === undefined || !repeatable(question, answer)) return answer
+    const ms = question.lane === 'Urgent' ? pause : Math.max(pause, answer.retryAfterMs ?? 0)
+    if (performance.now() + ms >= deadline) return answer
+    await wait(ms)
+  }
+}
+
+function repeatable(question: Question, failure: Failure): boolean {
+  if (failure.reason === 'Throttled') return true
+  if (failure.reason !== 'Unavailable') return false
+  return question.method === 'GET' || (failure.status === 503 && failure.retryAfterMs !== undefined)
+}
+
+async function once(connection: Connection, question: Question, timeoutMs: number): Promise<Result<unknown>> {
+  const asked = askedOf(connection, question)
+  const signal = AbortSignal.timeout(Math.ceil(timeoutMs))
+  try {
+    const answer = await send(connection, question, signal)
+    if ('ok' in answer) return answer
+    const text = await answer.body.text()
+    const body = parsed(text)
+    if (answer.statusCode >= 300) return answerFailure(answer.statusCode, body ?? text, header(answer, 'retry-after'), asked)
+    if (body === undefined) return { ok: false, reason: 'Unavailable', message: `${question.what}: the answer of ${connection.server} is not JSON: is a proxy or a login page in between?` }
+    const serverTime = Date.parse(header(answer, 'date') ?? '')
+    return { ok: true, value: body, ...(Number.isNaN(serverTime) ? {} : { serverTime }) }
+  } catch (error) {
+    return networkFailure(error, asked)
+  }
+}
+
+/** Sends a request and resolves with the answer's head; a missing credential is a failure. Rejects with what the network said. */
+export async function send(connection: Connection, question: Question, signal: AbortSignal): Promise<Dispatcher.ResponseData | Failure> {
+  let access: Awaited<ReturnType<Connection['access']>>
+  try {
+    access = await within(connection.access(question.lane), signal)
+  } catch (error) {
+    return signal.aborted ? networkFailure(signal.reason, askedOf(connection, question)) : credentialFailure(error, askedOf(connection, question))
+  }
+  const url = new URL(connection.server)
+  return access.dispatcher.request({
+    origin: url.origin,
+    path: `${url.pathname.replace(/\/$/, '')}${question.path}`,
+    method: question.method,
+    signal,
+    headers: {
+      ...access.headers,
+      accept: question.accept ?? 'application/json',
+      'user-agent': connection.userAgent,
+      ...(question.body === undefined ? {} : { 'content-type': question.contentType ?? 'application/json' }),
+    },
+    ...(question.body === undefined ? {} : { body: JSON.stringify(question.body) }),
+  })
+}
+
+/** A credential plugin may hang; the request's time limit holds for it too. */
+function within<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason)
+    if (signal.aborted) return abort()
+    signal.addEventListener('abort', abort, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
+}
+
+export function askedOf(connection: Connection, question: Question): Asked {
+  return { what: question.what, jsonPatch: question.contentType === jsonPatchType, server: connection.server, user: connection.user }
+}
+
+export const jsonPatchType = 'application/json-patch+json'
+export const mergePatchType = 'application/merge-patch+json'
+
+export function header(answer: Dispatcher.ResponseData, name: string): string | undefined {
+  const value = answer.headers[name]
+  return Array.isArray(value) ? value[0] : value
+}
+
+/** The value of a JSON text; undefined where it is none. */
+export function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
