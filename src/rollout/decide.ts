@@ -6,10 +6,10 @@ import { conditions, message } from './conditions.ts'
 import { dangers } from './dangers.ts'
 import type { Decision, Settings } from './decision.ts'
 import { describe } from './describe.ts'
-import { ms } from './duration.ts'
+import { iso, ms } from './duration.ts'
 import { awaitingApproval, flipping, holding, scaling, shifting, waiting } from './journey.ts'
 import { notes, posted } from './notes.ts'
-import { inJourney, type Pass, shareOf } from './pass.ts'
+import { inJourney, type Pass, shareOf, wake } from './pass.ts'
 import type { Plan, SpecProblem } from './plan.ts'
 import { run } from './procedure.ts'
 import { rebuilt } from './rebuild.ts'
@@ -113,6 +113,8 @@ function conclude(pass: Pass): Decision {
   next.message = message(pass).slice(0, 1024)
   next.conditions = conditions(pass)
   next.writer = pass.settings.identity
+  next.writtenAt = iso(pass.now)
+  wakeForValues(pass, before)
   const told = notes(before, next, pass.now)
   next.outbox = posted(next.outbox, told, new Set(seen.delivered))
   const commit = differs(before, next, pass.now) ? next : undefined
@@ -125,20 +127,26 @@ function conclude(pass: Pass): Decision {
   }
 }
 
+/** Values that moved since the last write are written a minute after it. */
+function wakeForValues(pass: Pass, before: RolloutStatus | undefined): void {
+  if (before && JSON.stringify(moving(before)) !== JSON.stringify(moving(pass.next))) wake(pass, ms(before.writtenAt) + 60_000)
+}
 /** Is there something that a reader, or the next leader, must know? Values that only move are written at most once a minute. */
 function differs(before: RolloutStatus | undefined, next: RolloutStatus, now: number): boolean {
   if (!before) return true
   if (JSON.stringify(essence(before)) !== JSON.stringify(essence(next))) return true
-  const written = Math.max(0, ...before.checks.map((check) => ms(check.at)))
-  return JSON.stringify(moving(before)) !== JSON.stringify(moving(next)) && now - written >= 60_000
+  const due = ms(before.writtenAt) + 60_000
+  return JSON.stringify(moving(before)) !== JSON.stringify(moving(next)) && !(now < due)
 }
-const moving = (status: RolloutStatus): unknown => [status.checks, status.journey?.weight.measured]
+const moving = (status: RolloutStatus): unknown => [status.checks, status.journey?.weight.measured, status.message, status.conditions.map((condition) => condition.message)]
+/** A sentence whose numbers move says the same. */
+const still = (sentence: string): string => sentence.replace(/[0-9.]+/g, '#')
 /** Everything but what only moves. Keys in one order, absent like undefined. */
 function essence(status: RolloutStatus): unknown {
-  const { checks, journey, outbox, ...rest } = status
-  const still = checks.map(({ name, verdict, failures, countedAt, since }) => ({ name, verdict, failures, countedAt, since }))
+  const { checks, journey, outbox, conditions: facts, ...rest } = status
+  const verdicts = checks.map(({ name, verdict, failures, countedAt, since }) => ({ name, verdict, failures, countedAt, since }))
   const weight = journey && { ...journey.weight, measured: undefined }
-  return canonical({ ...rest, sequence: 0, writer: '', checks: still, journey: journey && { ...journey, weight }, outbox: outbox.map((note) => note.id) })
+  return canonical({ ...rest, message: still(rest.message), conditions: facts.map((fact) => ({ ...fact, message: still(fact.message) })), sequence: 0, writtenAt: '', writer: '', checks: verdicts, journey: journey && { ...journey, weight }, outbox: outbox.map((note) => note.id) })
 }
 function canonical(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(canonical)

@@ -1,0 +1,340 @@
+/** A small world in the words of the domain: Kubernetes, mesh and metric source as decide() meets them, with simulated time and faults between any two writes. */
+import type { Question, Reading } from '../../../src/analysis/reading.ts'
+import { ask } from '../../../src/rollout/ask.ts'
+import type { Action } from '../../../src/rollout/actions.ts'
+import { decide } from '../../../src/rollout/decide.ts'
+import type { Decision, Settings } from '../../../src/rollout/decision.ts'
+import { plan as planOf, type Plan } from '../../../src/rollout/plan.ts'
+import type { RequestAction, RolloutSpec, RolloutStatus } from '../../../src/rollout/schema.ts'
+import type { DoorSeen, RequestSeen, RevisionSeen, RouteSeen, Seen } from '../../../src/rollout/seen.ts'
+import { watchpoints } from '../../../src/rollout/watchpoints.ts'
+
+export const settings: Settings = { propagationDelayMs: 10_000, scrapeIntervalMs: 15_000, clusterDomain: 'cluster.local', identity: 'a' }
+export const start = Date.parse('2026-11-23T00:00:00Z')
+export const baseSpec: RolloutSpec = {
+  workloadRef: { kind: 'Deployment', name: 'shop' },
+  traffic: { istio: { managed: {} } },
+  steps: [
+    { weight: 5, hold: '2m' },
+    { weight: 25, hold: '2m' },
+    { weight: 50, hold: '2m' },
+    { weight: 100, hold: '2m' },
+  ],
+  analysis: { checks: [{ name: 'success', successRate: { min: '99%' } }] },
+}
+interface Pods {
+  spec: number
+  ready: number
+  createdAt: number
+  changedAt: number
+}
+export interface Behaviour {
+  /** Share of failing requests, 0..1. */
+  readonly errors?: number
+  readonly neverReady?: boolean
+  readonly crash?: boolean
+}
+interface Route {
+  key: string
+  managed: boolean
+  state: RouteSeen['state']
+  canaryDoor: number
+  closedTo?: { revision: string; sequence: number }
+  lastWriter?: RouteSeen['lastWriter']
+}
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+
+export class Model {
+  now = start
+  spec: RolloutSpec
+  generation = 1
+  status: RolloutStatus | undefined
+  workload: { template: string; replicas: number; ready: number; generation: number; gitOps?: boolean; missing?: boolean } = { template: 'r1', replicas: 4, ready: 4, generation: 1 }
+  revisions = new Map<string, Pods>()
+  doors: Record<'stable' | 'canary' | 'own', { state: DoorSeen['state']; leadsTo?: string; shows: Map<string, number> }> = {
+    stable: { state: 'Absent', shows: new Map() },
+    canary: { state: 'Absent', shows: new Map() },
+    own: { state: 'Absent', shows: new Map() },
+  }
+  routes: Route[]
+  behaviour = new Map<string, Behaviour>()
+  requests: RequestSeen[] = []
+  finalizer = false
+  deleting = false
+  readings = new Map<string, Reading>()
+  /** requests/s; 0: no traffic. */
+  rate = 20
+  source: 'answers' | 'errors' | 'empty' = 'answers'
+  memory = new Map<string, { value: string; since: number }>()
+  writes: string[] = []
+  decisions: Decision[] = []
+  /** Moments in which a request had nowhere to go. */
+  nowhere: string[] = []
+  identity = 'a'
+
+  constructor(spec: Partial<RolloutSpec> = {}, routes: Route[] = [{ key: 'VirtualService/shop/shop', managed: true, state: 'Missing', canaryDoor: 0 }]) {
+    this.spec = { ...baseSpec, ...spec }
+    this.routes = routes
+  }
+
+  get plan(): Plan {
+    const result = planOf(this.spec, 'shop', settings)
+    if (!result.ok) throw new Error(JSON.stringify(result.problems))
+    return result.plan
+  }
+  door(name: 'stable' | 'canary' | 'own'): DoorSeen {
+    const door = this.doors[name]
+    const leads = door.leadsTo
+    let ready = 0
+    let others = 0
+    for (const [revision, count] of door.shows) revision === leads ? (ready += count) : (others += count)
+    return { state: door.state, ...(leads ? { leadsTo: leads } : {}), ready, others }
+  }
+  seen(): Seen {
+    const revisions: RevisionSeen[] = [...this.revisions].map(([name, pods]) => ({
+      name,
+      createdAt: pods.createdAt,
+      images: [`shop:${name}`],
+      replicas: pods.spec,
+      ready: pods.ready,
+      complete: pods.ready === pods.spec,
+      terminating: false,
+      ...(this.behaviour.get(name)?.crash && pods.spec > 0 ? { trouble: { reason: 'CrashLoopBackOff', message: 'exit 1', crash: true } } : {}),
+    }))
+    const seen: Writable<Omit<Seen, 'since'>> = {
+      rollout: { name: 'shop', namespace: 'shop', uid: 'u', generation: this.generation, createdAt: start, deleting: this.deleting, hasFinalizer: this.finalizer, namespaceTerminating: false },
+      spec: this.spec,
+      status: this.status && structuredClone(this.status),
+      statusFromFuture: false,
+      workload: this.workload.missing
+        ? { state: 'Missing' }
+        : {
+            state: 'Present',
+            generation: this.workload.generation,
+            templateRevision: this.workload.template,
+            images: [`shop:${this.workload.template}`],
+            replicas: this.workload.replicas,
+            ready: this.workload.ready,
+            ...(this.workload.gitOps === undefined ? {} : { replicasWriter: { manager: this.workload.gitOps ? 'argocd-controller' : 'kubectl', gitOps: this.workload.gitOps } }),
+          },
+      revisions,
+      doors: { stable: this.door('stable'), canary: this.door('canary'), own: this.door('own') },
+      routes: this.routes.map((route) => ({
+        key: route.key,
+        managed: route.managed,
+        state: route.state,
+        canaryDoor: route.canaryDoor,
+        uneven: false,
+        ...(route.closedTo ? { closedTo: route.closedTo } : {}),
+        totals: [100],
+        ...(route.lastWriter ? { lastWriter: route.lastWriter } : {}),
+        mirrored: true,
+        canaryOnly: [],
+      })),
+      requests: this.requests,
+      readings: [...this.readings.values()],
+      dependencies: [],
+      blockers: [],
+      remarks: [],
+      upkeep: [],
+    }
+    const points = watchpoints(seen)
+    const since: Record<string, number> = {}
+    for (const [key, value] of Object.entries(points)) {
+      const known = this.memory.get(key)
+      if (!known || known.value !== value) this.memory.set(key, { value, since: this.now })
+      since[key] = this.memory.get(key)!.since
+    }
+    return { ...seen, since }
+  }
+
+  /** One pass. `stopAfter`: the controller dies after that many writes. Answers whether it died. */
+  pass(stopAfter = Infinity): boolean {
+    const seen = this.seen()
+    const decision = decide(seen, this.plan, { ...settings, identity: this.identity }, this.now)
+    this.decisions.push(decision)
+    let budget = stopAfter
+    const died = (): boolean => budget-- <= 0
+    for (const action of decision.lower) {
+      if (died()) return true
+      this.apply(action)
+    }
+    if (decision.commit) {
+      if (died()) return true
+      if (this.status && decision.commit.sequence !== this.status.sequence + 1) throw new Error('sequence must follow')
+      this.status = structuredClone(decision.commit)
+      this.writes.push('status')
+    }
+    for (const action of decision.raise) {
+      if (died()) return true
+      this.apply(action)
+    }
+    return false
+  }
+  /** The controller is replaced by one that remembers nothing. */
+  restart(): void {
+    this.memory.clear()
+    this.readings.clear()
+    this.identity = this.identity === 'a' ? 'b' : 'a'
+  }
+
+  apply(action: Action): void {
+    this.writes.push(action.type)
+    const route = 'route' in action ? this.routes.find((candidate) => candidate.key === action.route) : undefined
+    const ours = { manager: 'sluice', ours: true, gitOps: false }
+    switch (action.type) {
+      case 'Lower':
+        Object.assign(route!, { canaryDoor: action.canaryDoor, closedTo: action.closedTo, lastWriter: ours })
+        break
+      case 'SetSplit':
+        Object.assign(route!, { canaryDoor: action.canaryDoor, lastWriter: ours })
+        if (action.reopen) delete route!.closedTo
+        break
+      case 'CreateRoute':
+        Object.assign(route!, { state: 'Present', canaryDoor: action.canaryDoor, lastWriter: ours })
+        break
+      case 'DeleteRoute':
+        Object.assign(route!, { state: 'Missing', canaryDoor: 0 })
+        break
+      case 'TurnDoor':
+        this.doors[action.door].state = 'Present'
+        this.doors[action.door].leadsTo = action.to
+        break
+      case 'DeleteDoor':
+        this.doors[action.door] = { state: 'Absent', shows: new Map() }
+        break
+      case 'CreateRevision':
+        if (action.revision !== this.workload.template) throw new Error(`${action.revision} is not the template`)
+        this.revisions.set(action.revision, { spec: action.replicas, ready: 0, createdAt: this.now, changedAt: this.now })
+        break
+      case 'Scale': {
+        const pods = this.revisions.get(action.revision)!
+        Object.assign(pods, { spec: action.replicas, ready: Math.min(pods.ready, action.replicas), changedAt: this.now })
+        break
+      }
+      case 'DeleteRevision':
+        this.revisions.delete(action.revision)
+        break
+      case 'ScaleWorkload':
+        this.workload.replicas = action.replicas
+        this.workload.ready = Math.min(this.workload.ready, action.replicas)
+        break
+      case 'WriteReplicas':
+        this.spec = { ...this.spec, replicas: action.replicas }
+        this.generation++
+        break
+      case 'SetFinalizer':
+        this.finalizer = action.present
+        break
+      case 'AnswerRequest':
+        this.requests = this.requests.map((request) => (request.uid === action.uid ? { ...request, answeredAt: this.now } : request))
+        break
+      case 'DeleteRequest':
+        this.requests = this.requests.filter((request) => request.uid !== action.uid)
+        break
+      case 'Upkeep':
+        break
+    }
+    this.checkTraffic(action.type)
+  }
+
+  /** Time passes: pods get ready after 5 s, endpoints follow pods at once, the source answers what is due. */
+  advance(ms: number): void {
+    this.now += ms
+    for (const [name, pods] of this.revisions) {
+      const behaviour = this.behaviour.get(name)
+      if (behaviour?.neverReady || behaviour?.crash) pods.ready = 0
+      else if (this.now - pods.changedAt >= 5000) pods.ready = pods.spec
+    }
+    if (this.workload.ready < this.workload.replicas) this.workload.ready = this.workload.replicas
+    for (const door of Object.values(this.doors)) {
+      door.shows.clear()
+      if (door.leadsTo === 'Workload') {
+        if (this.workload.ready > 0) door.shows.set('Workload', this.workload.ready)
+        for (const [name, pods] of this.revisions) if (pods.ready > 0) door.shows.set('Workload', (door.shows.get('Workload') ?? 0) + pods.ready)
+      } else if (door.leadsTo && this.revisions.get(door.leadsTo)?.ready) door.shows.set(door.leadsTo, this.revisions.get(door.leadsTo)!.ready)
+    }
+    this.checkTraffic('time')
+    for (const question of ask(this.seen(), this.plan, settings, this.now)) this.answer(question)
+  }
+  private answer(question: Question): void {
+    if (question.at > this.now || this.readings.get(question.check)?.question.at === question.at) return
+    const revision = question.canary.workloads[0]!
+    const share = this.shareOf(revision)
+    const errors = this.behaviour.get(revision)?.errors ?? 0
+    const counts = (ms: number) => {
+      const total = Math.floor((this.rate * share * ms) / 1000)
+      return { total, bad: Math.round(total * errors) }
+    }
+    const other = (ms: number) => ({ total: Math.floor((this.rate * (1 - share) * ms) / 1000), bad: 0 })
+    const none = { total: 0, bad: 0 }
+    const empty = this.source === 'empty' || (question.check === '$quiet' && share === 0)
+    this.readings.set(question.check, {
+      question,
+      answeredAt: this.now,
+      answer:
+        this.source === 'errors'
+          ? { state: 'Error', reason: 'HTTP 503' }
+          : { state: 'Counts', canary: { fast: empty ? none : counts(question.fastMs), slow: empty ? none : counts(question.slowMs) }, stable: { fast: other(question.fastMs), slow: other(question.slowMs) } },
+    })
+  }
+  /** 0..1: what users are sent to this revision, through doors as they stand. */
+  shareOf(revision: string): number {
+    const route = this.routes.find((candidate) => candidate.state === 'Present')
+    if (!route) return this.doors.own.leadsTo === revision ? 1 : 0
+    return ((this.doors.stable.leadsTo === revision ? 100 - route.canaryDoor : 0) + (this.doors.canary.leadsTo === revision ? route.canaryDoor : 0)) / 100
+  }
+  private checkTraffic(after: string): void {
+    for (const route of this.routes) {
+      if (route.state !== 'Present') continue
+      for (const door of ['stable', 'canary'] as const) {
+        const weight = door === 'canary' ? route.canaryDoor : 100 - route.canaryDoor
+        const { leadsTo } = this.doors[door]
+        const ready = leadsTo === 'Workload' ? this.workload.ready : (this.revisions.get(leadsTo ?? '')?.ready ?? 0)
+        const blameless = this.behaviour.get(leadsTo ?? '')
+        if (weight > 0 && ready === 0 && !blameless?.crash && !blameless?.neverReady) this.nowhere.push(`${after}: ${route.key} sends ${weight}% to the ${door} door (${leadsTo})`)
+      }
+    }
+  }
+
+  /** Passes and time until the condition holds or `minutes` are over. Passes repeat while they write, as watches would wake them. */
+  until(condition: (model: Model) => boolean, minutes = 60): boolean {
+    const end = this.now + minutes * 60_000
+    while (this.now < end) {
+      this.settle()
+      if (condition(this)) return true
+      this.advance(5000)
+    }
+    return false
+  }
+  settle(): void {
+    for (let turn = 0; turn < 20; turn++) {
+      const before = this.writes.length
+      this.pass()
+      if (this.writes.length === before) return
+    }
+    throw new Error(`it does not come to rest: ${this.writes.slice(-12).join(' ')} in ${this.status?.phase}: ${this.status?.message}`)
+  }
+  release(template: string, behaviour: Behaviour = {}): void {
+    this.workload = { ...this.workload, template, generation: this.workload.generation + 1 }
+    this.behaviour.set(template, behaviour)
+  }
+  request(action: RequestAction, fields: { revision?: string; step?: number; reason?: string; createdAt?: number } = {}): string {
+    const uid = `q${this.requests.length + 1}`
+    const { createdAt = this.now, ...spec } = fields
+    this.requests = [...this.requests, { uid, name: uid, createdAt, verified: false, spec: { rolloutName: 'shop', action, requestedBy: 'rita', ...spec } }]
+    return uid
+  }
+  get phase(): string | undefined {
+    return this.status?.phase
+  }
+  get weight(): number {
+    return this.routes[0]!.canaryDoor
+  }
+}
+/** A model that has adopted r1 and rests. */
+export function adopted(spec: Partial<RolloutSpec> = {}): Model {
+  const model = new Model(spec)
+  if (!model.until((m) => m.phase === 'Idle')) throw new Error(`not adopted: ${model.phase} ${model.status?.message}`)
+  return model
+}
