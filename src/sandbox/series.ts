@@ -44,6 +44,11 @@ export class SeriesMemory implements Storage {
     }
   }
 
+  /** Adds samples as they are, without marking anything as ended: for histories that were not scraped. */
+  append(at: number, samples: Iterable<Exposed>): void {
+    for (const { labels, value } of samples) this.#seriesOf(labels).points.push({ t: at, v: value })
+  }
+
   /** A scrape that failed: everything is marked as ended until the next one that works. */
   miss(at: number): void {
     this.scrape(at, [])
