@@ -1,0 +1,61 @@
+/** Revisions and the user's Deployment: created, scaled, deleted. */
+import { revisionDeployment, settledAnnotations } from '../../revision/deployment.ts'
+import type { Action } from '../../rollout/actions.ts'
+import type { JsonPatchOp, KubeObject } from '../../rollout/objects.ts'
+import type { Raw } from '../observe.ts'
+import { isOurs } from '../observe/scope.ts'
+import { type ActResult, done, refused, sameObject, unchanged, unchangedSince, type Writer } from './writer.ts'
+
+type Of<T extends Action['type']> = Extract<Action, { type: T }>
+
+/** Creates the revision from the template as this pass saw it, then writes down what webhooks made of it. A stop in between is mended by upkeep. */
+export async function createRevision(writer: Writer, { scope }: Raw, { revision, replicas }: Of<'CreateRevision'>): Promise<ActResult> {
+  const { workload } = scope
+  if (!workload) return refused('NotFound', `Deployment ${scope.plan.workload} does not exist, so revision ${revision} cannot be made`)
+  const created = await writer.create('Deployment', revisionDeployment({ workload, rollout: scope.name, revision, replicas }))
+  if (!created.ok) return created
+  const { uid } = created.value.metadata
+  await writer.patch('Deployment', created.value, { metadata: { uid, annotations: settledAnnotations(workload, created.value) } })
+  return { ok: true, wrote: true }
+}
+
+/** Fewer pods only of exactly what was seen: somebody who woke late must not drain what serves by now. More pods harm nobody. */
+export async function scaleRevision(writer: Writer, { scope }: Raw, { revision, replicas }: Of<'Scale'>): Promise<ActResult> {
+  const present = scope.revisions.find((candidate) => candidate.metadata.name === revision)
+  if (!present) return refused('NotFound', `revision ${revision} does not exist`)
+  const seen: number = present.spec?.replicas ?? 1
+  if (seen === replicas) return unchanged
+  const same = replicas < seen ? unchangedSince(present) : sameObject(present)
+  return done(await writer.patch('Deployment', present, [...same, { op: 'test', path: '/spec/replicas', value: seen }, { op: 'replace', path: '/spec/replicas', value: replicas }]))
+}
+
+export async function deleteRevision(writer: Writer, { scope }: Raw, { revision }: Of<'DeleteRevision'>): Promise<ActResult> {
+  const present = scope.revisions.find((candidate) => candidate.metadata.name === revision)
+  if (!present) return unchanged
+  if (!isOurs(present, scope.name)) return refused('Invalid', `Deployment ${revision} is not ours to delete`)
+  return await writer.delete('Deployment', present)
+}
+
+/** The user's Deployment through /scale, where 0 is written as an absent count. The answer is a Scale; the cache gets the count from it. */
+export async function scaleWorkload(writer: Writer, { scope }: Raw, { replicas }: Of<'ScaleWorkload'>): Promise<ActResult> {
+  const { workload } = scope
+  if (!workload) return refused('NotFound', `Deployment ${scope.plan.workload} does not exist`)
+  const seen: number = workload.spec?.replicas ?? 1
+  if (seen === replicas) return unchanged
+  const same = replicas < seen ? unchangedSince(workload) : sameObject(workload)
+  const answer = await writer.patchSubresource('Deployment', workload, 'scale', [...same, ...scaled(seen, replicas)])
+  if (!answer.ok) return answer
+  writer.context.applied('Deployment', withReplicas(workload, answer.value, replicas))
+  return { ok: true, wrote: true, afterwards: writer.disowning('Deployment', workload) }
+}
+
+/** Patch of a Scale from the seen count (undefined: absent) to another. */
+export function scaled(seen: number | undefined, replicas: number): readonly JsonPatchOp[] {
+  return [{ op: 'test', path: '/spec/replicas', value: seen || null }, { op: 'add', path: '/spec/replicas', value: replicas }]
+}
+
+/** The cached object as the scale's answer says it is now, until the watch brings the whole one. */
+export function withReplicas(object: KubeObject, scale: KubeObject, replicas: number): KubeObject {
+  const { resourceVersion = object.metadata.resourceVersion } = scale.metadata
+  return { ...object, metadata: { ...object.metadata, ...(resourceVersion ? { resourceVersion } : {}) }, spec: { ...object.spec, replicas } }
+}

@@ -1,0 +1,68 @@
+/** Reasons not to adopt, or not to raise, that lie in other objects than the routes. */
+import { isSomebodys, claimBlockers } from './claims.ts'
+import type { Blocker } from '../../rollout/seen.ts'
+import { hostTaken } from '../../traffic/istio-hosts.ts'
+import { managedHosts } from '../../traffic/istio-managed.ts'
+import { wantedShape } from './doors.ts'
+import { doors, isOurs, type Scope, timeOf } from './scope.ts'
+
+/** For revisions mode; of backends only claims are asked. */
+export function blockersOf(scope: Scope, templateRevision: string | undefined): readonly Blocker[] {
+  if (scope.plan.mode === 'Backends') return [...claimBlockers(scope), ...hostBlockers(scope)]
+  return [...claimBlockers(scope), ...autoscaled(scope), ...namesTaken(scope, templateRevision), ...ports(scope), ...plainSelector(scope), ...hostBlockers(scope)]
+}
+
+/** An autoscaler of the template would scale it up again, and its pods serve nobody. Once adopted it is switched off by the zero replicas. */
+function autoscaled(scope: Scope): Blocker[] {
+  const targets = (['HorizontalPodAutoscaler', 'ScaledObject'] as const).flatMap((kind) => scope.world.list(kind, scope.namespace).map((object) => ({ kind, object })))
+  const hit = targets.find(({ object }) => {
+    const { kind = 'Deployment', name } = object.spec?.scaleTargetRef ?? {}
+    return kind === 'Deployment' && name === scope.plan.workload
+  })
+  if (!hit) return []
+  const message = `${hit.kind} ${hit.object.metadata.name} scales Deployment ${scope.plan.workload}: let its scaleTargetRef be {apiVersion: sluice.dev/v1alpha1, kind: Rollout, name: ${scope.name}}`
+  return [{ reason: 'HPATargetsWorkload', message, stops: 'Adoption', stalled: true }]
+}
+
+function namesTaken(scope: Scope, templateRevision: string | undefined): Blocker[] {
+  const services = doors.flatMap((door) => {
+    const foreign = scope.foreign[door]
+    return foreign && (door !== 'own' || isSomebodys(foreign)) ? [`Service ${foreign.metadata.name}`] : []
+  })
+  const revision = templateRevision === undefined ? undefined : scope.world.get('Deployment', scope.namespace, templateRevision)
+  const deployments = revision && !isOurs(revision, scope.name) ? [`Deployment ${templateRevision}`] : []
+  return [...services, ...deployments].map((what) => ({
+    reason: 'NameTaken', message: `${what} in ${scope.namespace} exists and is not of this Rollout: rename it, or let spec.service.name differ; it is never taken over`, stops: 'Raise', stalled: true,
+  }))
+}
+
+function ports(scope: Scope): Blocker[] {
+  const shape = wantedShape(scope)
+  const port = scope.spec.service?.port
+  if (!shape) {
+    const message = `spec.service.port is not set and there is no Service ${scope.names.own} in ${scope.namespace} whose ports the doors could have: set spec.service.port or create the Service`
+    return [{ reason: 'ServiceMissing', message, stops: 'Raise', stalled: true }]
+  }
+  if (port === undefined || shape.ports.some((one) => one.port === port)) return []
+  const message = `spec.service.port is ${port}, but Service ${scope.names.own} has ${shape.ports.map((one) => one.port).join(', ')}: write one of them, or leave spec.service.port out`
+  return [{ reason: 'PortMissing', message, stops: 'Raise', stalled: true }]
+}
+
+/** Services select by equal labels only. */
+function plainSelector(scope: Scope): Blocker[] {
+  if (!scope.workload || Object.keys(scope.workload.spec?.selector?.matchLabels ?? {}).length > 0) return []
+  const message = `Deployment ${scope.plan.workload} selects its pods without matchLabels, and a Service cannot select by expressions: give its spec.selector at least one matchLabel`
+  return [{ reason: 'SelectorNotPlain', message, stops: 'Adoption', stalled: true }]
+}
+
+/** Of two VirtualServices for one host sidecars use the older one: a younger than ours takes nothing. */
+function hostBlockers(scope: Scope): Blocker[] {
+  const managed = scope.spec.traffic?.istio?.managed
+  if (!managed || managed.delegate || !(managed.gateways ?? ['mesh']).includes('mesh')) return []
+  const { namespace, world, plan: { name }, settings: { clusterDomain } } = scope
+  const ours = world.get('VirtualService', namespace, name)
+  const since = ours ? timeOf(ours.metadata.creationTimestamp) : Number.POSITIVE_INFINITY
+  const older = world.list('VirtualService', undefined).filter((other) => timeOf(other.metadata.creationTimestamp) <= since)
+  const problem = hostTaken(older, { namespace, name, clusterDomain, hosts: managedHosts({ managed, name, namespace, clusterDomain }) })
+  return problem ? [{ ...problem, stops: 'Raise', stalled: true }] : []
+}

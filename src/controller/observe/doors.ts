@@ -1,0 +1,68 @@
+/** Where the doors lead, and which pods stand behind them. */
+import { type DoorShape, doorAnnotations, doorShape, leadsTo, sameShape, shapeOf } from '../../revision/door.ts'
+import { revisionLabel } from '../../revision/marks.ts'
+import type { KubeObject } from '../../rollout/objects.ts'
+import type { DoorSeen, Seen } from '../../rollout/seen.ts'
+import type { World } from '../world.ts'
+import { type Door, doors, type Scope } from './scope.ts'
+import { isOwned } from './workload.ts'
+
+export function doorsSeen(scope: Scope): Seen['doors'] {
+  return { stable: doorSeen(scope, 'stable'), canary: doorSeen(scope, 'canary'), own: doorSeen(scope, 'own') }
+}
+
+/** What doors have to look like; undefined where neither the user's Service, nor `spec.service`, nor a door of ours names a port. */
+export function wantedShape(scope: Scope): DoorShape | undefined {
+  const shape = doorShape(scope.foreign.own, scope.spec.service)
+  const present = scope.doors.own ?? scope.doors.stable
+  return shape ?? (present && shapeOf(present))
+}
+
+/** Doors whose ports, affinity, owner or memory are not what they have to be. Selectors are decided elsewhere. */
+export function doorUpkeep(scope: Scope): Seen['upkeep'] {
+  const shape = wantedShape(scope)
+  const { workload } = scope
+  if (!shape || !workload) return []
+  const out = doors.filter((door) => {
+    const service = scope.doors[door]
+    return service !== undefined && !(isOwned(service, workload) && sameShape(shapeOf(service), shape) && remembers(service, doorAnnotations(door, scope.spec)))
+  })
+  return out.map((door) => ({ key: `Door/${door}`, what: 'Door' }))
+}
+
+function doorSeen(scope: Scope, door: Door): DoorSeen {
+  const service = scope.doors[door]
+  if (!service) return { state: !scope.foreign[door] ? 'Absent' : door === 'own' && !hasRolloutLabel(scope.foreign[door]) ? 'Theirs' : 'Taken', ready: 0, others: 0 }
+  const to = leadsTo(service, scope.workload)
+  return { state: 'Present', ...(to === undefined ? {} : { leadsTo: to }), ...countEndpoints(scope.world, service, to) }
+}
+
+/**
+ * Ready endpoints of a door. Behind `Workload` the template's own pods count as ready, and revisions, whose labels it matches too, as neither:
+ * what is asked there is whether the template serves. A pod that no cache knows is somebody else's.
+ */
+function countEndpoints(world: World, service: KubeObject, to: string | undefined): Pick<DoorSeen, 'ready' | 'others'> {
+  let [ready, others] = [0, 0]
+  for (const pod of readyPods(world, service)) {
+    const revision = world.get('Pod', service.metadata.namespace ?? '', pod)?.metadata.labels?.[revisionLabel]
+    if (to === 'Workload' ? revision === undefined : revision !== undefined && revision === to) ready++
+    else if (to !== 'Workload') others++
+  }
+  return { ready, others }
+}
+
+/** Names of the pods behind a Service's ready endpoints, each once; an endpoint without a pod gets a name that no pod has. */
+function readyPods(world: World, service: KubeObject): ReadonlySet<string> {
+  const slices = world.list('EndpointSlice', service.metadata.namespace, { 'kubernetes.io/service-name': service.metadata.name })
+  const endpoints: { conditions?: { ready?: boolean }; targetRef?: { kind?: string; name?: string } }[] = slices.flatMap((slice) => slice['endpoints'] ?? [])
+  const ready = endpoints.filter((endpoint) => endpoint.conditions?.ready !== false)
+  return new Set(ready.map((endpoint, index) => (endpoint.targetRef?.kind === 'Pod' && endpoint.targetRef.name ? endpoint.targetRef.name : `#${index}`)))
+}
+
+function hasRolloutLabel(service: KubeObject | undefined): boolean {
+  return Object.keys(service?.metadata.labels ?? {}).some((label) => label === 'sluice.dev/rollout')
+}
+
+function remembers(service: KubeObject, annotations: Readonly<Record<string, string>>): boolean {
+  return Object.entries(annotations).every(([key, value]) => service.metadata.annotations?.[key] === value)
+}
