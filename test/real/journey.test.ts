@@ -1,5 +1,5 @@
 /** Journeys of a managed Istio route, on a real API server with a real Prometheus: what users see, and that no request ever finds no pod. */
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, type TestContext } from 'vitest'
 import type { RolloutSpec } from '../../src/rollout/schema.ts'
 import { sharedControlPlane } from '../support/shared.ts'
 import { stageMissing, startStage, type Scene, type Stage } from '../support/stage.ts'
@@ -30,11 +30,11 @@ describe.skipIf(missing)(`journeys of a managed Istio route ${missing ?? ''}`, {
   afterAll(() => stage?.stop())
 
   /** `shop:v1` adopted, under traffic from before the first touch until the end of the test, when no request may have found no pod. */
-  const adopted = async (change: Partial<RolloutSpec> = {}, perSecond = 100): Promise<Scene> => {
+  const adopted = async (t: TestContext, change: Partial<RolloutSpec> = {}, perSecond = 100): Promise<Scene> => {
     const scene = await stage.scene('journey')
     await scene.deploy('shop', 'shop:v1')
     const traffic = stage.mesh.send({ namespace: scene.namespace, host: 'shop' }, perSecond)
-    onTestFinished(() => {
+    t.onTestFinished(() => {
       traffic.stop()
       expect(stage.mesh.nowhere(scene.namespace)).toEqual({ count: 0, examples: [] })
     })
@@ -47,8 +47,8 @@ describe.skipIf(missing)(`journeys of a managed Istio route ${missing ?? ''}`, {
   const tally = (scene: Scene, image: string) =>
     stage.mesh.served(scene.namespace).filter((one) => one.image === image).reduce((sum, one) => ({ total: sum.total + one.total, bad: sum.bad + one.bad }), { total: 0, bad: 0 })
 
-  test('a good revision is promoted step by step, from adoption to the end without a failed request', async () => {
-    const scene = await adopted()
+  test('a good revision is promoted step by step, from adoption to the end without a failed request', async (t) => {
+    const scene = await adopted(t)
     const deployment = await scene.get(`/apis/apps/v1/namespaces/${scene.namespace}/deployments/shop`)
     expect(deployment?.spec.replicas).toBe(0)
     const split = scene.watchSplit(virtualServices, 'shop')
@@ -62,8 +62,8 @@ describe.skipIf(missing)(`journeys of a managed Istio route ${missing ?? ''}`, {
     expect(tally(scene, 'shop:v1').bad + tally(scene, 'shop:v2').bad).toBe(0)
   })
 
-  test('a revision that fails is taken back at its first step, and the next good one is promoted', async () => {
-    const scene = await adopted()
+  test('a revision that fails is taken back at its first step, and the next good one is promoted', async (t) => {
+    const scene = await adopted(t)
     answers(scene, 'shop:v2', { errorRate: 0.5 })
     const split = scene.watchSplit(virtualServices, 'shop')
     await scene.push('shop', 'shop:v2')
@@ -78,23 +78,23 @@ describe.skipIf(missing)(`journeys of a managed Istio route ${missing ?? ''}`, {
     split.stop()
   })
 
-  test('a slow revision is taken back', async () => {
-    const scene = await adopted()
+  test('a slow revision is taken back', async (t) => {
+    const scene = await adopted(t)
     answers(scene, 'shop:v2', { latencyMs: 900 })
     await scene.push('shop', 'shop:v2')
     expect(await scene.outcome('shop', 'shop:v2')).toBe('RolledBack')
     expect((await scene.status('shop'))?.failed[0]?.message).toContain('p99')
   })
 
-  test('a revision that nobody can reach is failing, not missing', async () => {
-    const scene = await adopted()
+  test('a revision that nobody can reach is failing, not missing', async (t) => {
+    const scene = await adopted(t)
     answers(scene, 'shop:v2', { unreachable: true })
     await scene.push('shop', 'shop:v2')
     expect(await scene.outcome('shop', 'shop:v2')).toBe('RolledBack')
   })
 
-  test.each(['never-ready', 'crash', 'image-pull', 'pending'])('a revision that is %s gets no request, and is given up', async (how) => {
-    const scene = await adopted({ progressDeadline: '6s' })
+  test.for(['never-ready', 'crash', 'image-pull', 'pending'])('a revision that is %s gets no request, and is given up', async (how, t) => {
+    const scene = await adopted(t, { progressDeadline: '6s' })
     const image = `shop:v2-${how}`
     await scene.push('shop', image)
     expect(await scene.outcome('shop', image)).toBe('RolledBack')
@@ -102,8 +102,8 @@ describe.skipIf(missing)(`journeys of a managed Istio route ${missing ?? ''}`, {
     expect(await stage.mesh.measure(scene.namespace, 'shop:v1')).toBe(100)
   })
 
-  test('a newer revision in the middle takes the place of the one that is tried', async () => {
-    const scene = await adopted({ steps: [{ weight: 20, hold: '60s' }, { weight: 100, hold: '3s' }] })
+  test('a newer revision in the middle takes the place of the one that is tried', async (t) => {
+    const scene = await adopted(t, { steps: [{ weight: 20, hold: '60s' }, { weight: 100, hold: '3s' }] })
     await scene.push('shop', 'shop:v2')
     await scene.reach('shop', 'holding', ({ phase }) => phase === 'Holding')
     await scene.rollout('shop', spec())
@@ -112,8 +112,8 @@ describe.skipIf(missing)(`journeys of a managed Istio route ${missing ?? ''}`, {
     expect(await scene.outcome('shop', 'shop:v3')).toBe('Promoted')
   })
 
-  test("back to stable's template in the middle withdraws the revision", async () => {
-    const scene = await adopted({ steps: [{ weight: 20, hold: '60s' }, { weight: 100 }] })
+  test("back to stable's template in the middle withdraws the revision", async (t) => {
+    const scene = await adopted(t, { steps: [{ weight: 20, hold: '60s' }, { weight: 100 }] })
     await scene.push('shop', 'shop:v2')
     await scene.reach('shop', 'holding', ({ phase }) => phase === 'Holding')
     await scene.push('shop', 'shop:v1')
@@ -122,8 +122,8 @@ describe.skipIf(missing)(`journeys of a managed Istio route ${missing ?? ''}`, {
     expect(await stage.mesh.measure(scene.namespace, 'shop:v1')).toBe(100)
   })
 
-  test('people abort, retry and approve', async () => {
-    const scene = await adopted({ steps: [{ weight: 20, hold: '4s', approval: 'After' }, { weight: 100, hold: '4s' }] })
+  test('people abort, retry and approve', async (t) => {
+    const scene = await adopted(t, { steps: [{ weight: 20, hold: '4s', approval: 'After' }, { weight: 100, hold: '4s' }] })
     await scene.push('shop', 'shop:v2')
     await scene.reach('shop', 'awaiting approval', ({ phase }) => phase === 'AwaitingApproval')
     await scene.ask('shop', 'Abort')
@@ -135,8 +135,8 @@ describe.skipIf(missing)(`journeys of a managed Istio route ${missing ?? ''}`, {
     await scene.reach('shop', 'promoted', (now) => now.phase === 'Idle' && now.stable?.images?.includes('shop:v2') === true)
   })
 
-  test('a pause keeps the weight, and rollback goes on in it', async () => {
-    const scene = await adopted({ steps: [{ weight: 20, hold: '3s' }, { weight: 100, hold: '3s' }] })
+  test('a pause keeps the weight, and rollback goes on in it', async (t) => {
+    const scene = await adopted(t, { steps: [{ weight: 20, hold: '3s' }, { weight: 100, hold: '3s' }] })
     await scene.push('shop', 'shop:v2')
     await scene.reach('shop', 'holding', ({ phase }) => phase === 'Holding')
     await scene.ask('shop', 'Pause')
@@ -147,8 +147,8 @@ describe.skipIf(missing)(`journeys of a managed Istio route ${missing ?? ''}`, {
     expect(await scene.outcome('shop', 'shop:v2')).toBe('RolledBack')
   })
 
-  test('after a promotion the way back is short', async () => {
-    const scene = await adopted({ retainStable: '60s' })
+  test('after a promotion the way back is short', async (t) => {
+    const scene = await adopted(t, { retainStable: '60s' })
     await scene.push('shop', 'shop:v2')
     await scene.reach('shop', 'promoted and warm', (now) => now.phase === 'Idle' && now.stable?.images?.includes('shop:v2') === true && now.previous !== undefined)
     const now = await scene.status('shop')
