@@ -21,7 +21,7 @@ export function ruled<S extends z.ZodType>(schema: S, ...rules: readonly Rule<z.
 
 function kubernetes(rule: Rule<never>): Record<string, string> {
   const message = { rule: rule.cel, message: rule.message }
-  return rule.quote ? { ...message, messageExpression: `'"' + self + '" ' + ${celString(rule.message)}` } : message
+  return rule.quote ? { ...message, messageExpression: `'"' + self + ${celString(`" ${rule.message}`)}` } : message
 }
 
 /** A text as a CEL string literal. */
@@ -35,13 +35,13 @@ export function text(pattern: string, length: number, message: string, ...more: 
   return ruled(z.string().max(length), { cel: `self.matches(${celString(pattern)})`, message, quote: true, holds: (value) => expression.test(value) }, ...more)
 }
 
-/** An integer or a string, as weights and counts are: `x-kubernetes-int-or-string`. No CEL may read the whole string: Kubernetes before 1.33 takes it for one of 3 MB. */
-export function intOrString(cel: string, message: string, holds: (value: number | string) => boolean): z.ZodUnion<readonly [z.ZodNumber, z.ZodString]> {
+/** An integer or a string, as weights and counts are: `x-kubernetes-int-or-string`. */
+export function intOrString(message: string, holds: (value: number | string) => boolean, cel?: string): z.ZodUnion<readonly [z.ZodNumber, z.ZodString]> {
   const union = z.union([z.number(), z.string()])
   const checked = union.superRefine((value, context) => {
     if (!holds(value)) context.addIssue({ code: 'custom', message: `${JSON.stringify(value)} ${message}` })
   })
-  return checked.meta({ 'x-kubernetes-int-or-string': true, 'x-kubernetes-validations': [{ rule: cel, message }] }) as typeof union
+  return checked.meta({ 'x-kubernetes-int-or-string': true, ...(cel && { 'x-kubernetes-validations': [{ rule: cel, message }] }) }) as typeof union
 }
 
 /** Exactly one of these keys, as unions are written in Kubernetes. `holds` and CEL from the same list. */

@@ -56,21 +56,27 @@ export const latency = text(latencyPattern, 12, 'is no latency: write it with it
 })
 const latencyShape = new RegExp(latencyPattern)
 
-/** CEL for the number before the `%` of `field`. Not by `replace` or a regular expression: both cost too much on an int-or-string. */
+/** CEL for the number before the `%` of `field`. Not by `replace` or a regular expression: they cost too much on an int-or-string. */
 export function celPercent(field: string): string {
   return `double(${field}.substring(0, ${field}.size() - 1))`
 }
-const tenths = celPercent('self')
-export const weight = intOrString(
-  `type(self) == int ? self >= 0 && self <= 100 : self.size() <= 5 && self.endsWith('%') && ${tenths} >= 0.0 && ${tenths} <= 100.0`,
-  'is no weight: write a whole percent from 0 to 100 such as 25, or a string with at most one decimal such as 0.5%',
-  (value) => parseWeight(value) !== undefined,
-)
-export const scale = intOrString(
-  `type(self) == int ? self >= 1 && self <= 100000 : self.size() <= 4 && self.endsWith('%') && int(self.substring(0, self.size() - 1)) >= 1 && int(self.substring(0, self.size() - 1)) <= 100`,
-  'is no scale: write a count of pods such as 2, or a whole percent of the wanted count such as 50%',
-  (value) => parseScale(value) !== undefined,
-)
+const noWeight = 'is no weight: write a whole percent from 0 to 100 such as 25, or a string with at most one decimal such as 0.5%'
+const noScale = 'is no scale: write a count of pods such as 2, or a whole percent of the wanted count such as 50%'
+export const weight = intOrString(noWeight, (value) => parseWeight(value) !== undefined)
+export const scale = intOrString(noScale, (value) => parseScale(value) !== undefined)
+/** The same for the API server, as rules of a step: Kubernetes before 1.33 counts the cost of a field that is selected lower than that of `self`. */
+export const stepRules = [
+  {
+    rule: `type(self.weight) == int ? self.weight >= 0 && self.weight <= 100 : self.weight.size() <= 5 && self.weight.endsWith('%') && [${celPercent('self.weight')}].all(share, share >= 0.0 && share <= 100.0)`,
+    message: `weight ${noWeight}`,
+    fieldPath: '.weight',
+  },
+  {
+    rule: `!has(self.scale) || (type(self.scale) == int ? self.scale >= 1 && self.scale <= 100000 : self.scale.size() <= 4 && self.scale.endsWith('%') && [${celPercent('self.scale')}].all(share, share >= 1.0 && share <= 100.0))`,
+    message: `scale ${noScale}`,
+    fieldPath: '.scale',
+  },
+]
 
 /** Five cron fields. The API server counts them; whether they mean something is judged by us. */
 export const cron: z.ZodString = text('^[^ ]+( [^ ]+){4}$', 128, 'is no cron expression: write five fields (minute hour day month weekday) with one space between them, for example 0 9 * * 1-5', {
@@ -88,7 +94,7 @@ export const timeZone: z.ZodString = text('^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_
 })
 /** A port number, or the name of a container port. */
 export const targetPort = intOrString(
-  "type(self) == int ? self >= 1 && self <= 65535 : self.size() >= 1 && self.size() <= 15",
   'is no port: write a number from 1 to 65535, or the name of a container port of at most 15 characters',
   (value) => (typeof value === 'number' ? Number.isInteger(value) && value >= 1 && value <= 65535 : /^[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?$/.test(value)),
+  "type(self) == int ? self >= 1 && self <= 65535 : self.size() <= 15 && self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
 )

@@ -92,7 +92,7 @@ export const step = z.strictObject({
   hold: duration.optional().describe('How long the step lasts at least, from when the split was seen in the mesh and had time to propagate. Default: five scrapes of the metric source, which is what its evidence needs.'),
   scale: scalar.scale.optional().describe('Pods of the canary in this step, as a count or as percent of the wanted count, where that is more than its share needs. Percent below the weight is refused. Default: the share of the wanted count, at least one pod.'),
   approval: z.enum(['Before', 'After']).optional().describe('A person must approve `Before` this step begins, or `After` its hold. Default: nobody needs to.'),
-})
+}).meta({ 'x-kubernetes-validations': scalar.stepRules })
 export const patience = z.strictObject({
   action: z.enum(['Hold', 'Fail', 'Pass']).optional().describe('`Hold`: wait, and after the deadline the journey ends in phase Held, not in a rollback. `Fail`: after the deadline as if the check had failed. `Pass`: after the deadline as if it had passed. Default `Hold`.'),
   deadline: positiveDuration.optional().describe('How long this may last.'),

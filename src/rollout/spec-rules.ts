@@ -35,7 +35,7 @@ interface ObjectRef { name: string; namespace?: string | undefined }
 const sameRef = (a: ObjectRef, b: ObjectRef) => a.name === b.name && a.namespace === b.namespace
 export const virtualServiceRefsRules: readonly Rule<readonly ObjectRef[]>[] = [
   {
-    cel: "self.all(a, self.exists_one(b, a.name == b.name && (has(a.namespace) ? a.namespace : '') == (has(b.namespace) ? b.namespace : '')))",
+    cel: "self.all(a, self.exists_one(b, a.name == b.name && (has(a.__namespace__) ? a.__namespace__ : '') == (has(b.__namespace__) ? b.__namespace__ : '')))",
     message: 'each VirtualService is named once: list all its routes in one entry',
     holds: (refs) => refs.every((ref) => refs.filter((other) => sameRef(ref, other)).length === 1),
   },
