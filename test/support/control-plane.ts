@@ -48,6 +48,11 @@ export interface ControlPlane extends ControlPlaneAddress {
   /** Ends all parts and removes the directory. On a shared control plane only this handle's connections are closed. */
   stop(): Promise<void>
 }
+/** A control plane that this process has started itself. */
+export interface OwnControlPlane extends ControlPlane {
+  /** SIGKILL and a new process with the same flags, port and data; waits until the API server is ready. */
+  restart(part: PartName): Promise<void>
+}
 export interface ControlPlaneOptions {
   /** Makes ReplicaSets, Pods, EndpointSlices and collects garbage. Default true. */
   readonly controllerManager?: boolean
@@ -72,13 +77,30 @@ export function crdsMissing(): string | undefined {
 }
 
 /** Starts a control plane; ready in about four seconds. Throws with the last log lines of the part that failed. */
-export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
+export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<OwnControlPlane> {
   const missing = controlPlaneMissing()
   if (missing) throw new Error(missing)
   const nest = makeNest('control-plane')
   try {
     const address = await startParts(nest, options)
-    return { ...connect(address), stop: () => nest.stop() }
+    const plane = connect(address)
+    const current = (name: PartName) => nest.parts.findLast((part) => part.name === name)
+    return {
+      ...plane,
+      signal: (name, signal) => void current(name)?.child.kill(signal),
+      async restart(name) {
+        const old = current(name)
+        if (!old) throw new Error(`${name} was not started`)
+        old.child.kill('SIGKILL')
+        await old.exited
+        nest.start(name, old.program, old.args)
+        await until('the API server to be ready', async () => (await plane.request('GET', '/readyz').catch(() => undefined))?.status === 200)
+      },
+      async stop() {
+        await plane.stop()
+        await nest.stop()
+      },
+    }
   } catch (error) {
     await nest.stop()
     throw error

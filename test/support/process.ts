@@ -7,6 +7,8 @@ import { join } from 'node:path'
 
 export interface Part {
   readonly name: string
+  readonly program: string
+  readonly args: readonly string[]
   readonly child: ChildProcess
   readonly pid: number
   readonly logFile: string
@@ -53,7 +55,7 @@ export function makeNest(label: string): Nest {
       const pid = child.pid
       if (pid === undefined) throw new Error(`${name}: cannot start ${program}`)
       guard.stdin.write(`${pid}\n`)
-      const part: Part = { name, child, pid, logFile, exited, tail: (lines = 15) => lastLines(logFile, lines) }
+      const part: Part = { name, program, args, child, pid, logFile, exited, tail: (lines = 15) => lastLines(logFile, lines) }
       parts.push(part)
       return part
     },
