@@ -1,5 +1,5 @@
 /** Which steps a route of a given total can tell apart. Pure. */
-import type { Problem } from './layout.ts'
+import { problem, type Problem } from './layout.ts'
 import { rounded } from './weights.ts'
 
 /** Sum of a managed route's weights: 100, or 1000 where a step needs parts of a percent. */
@@ -12,9 +12,9 @@ export function problemsOfSteps(weights: readonly number[], total: number): read
   return weights.slice(1).flatMap((weight, index) => {
     const before = weights[index]!
     if (weight === before || rounded(weight, total) !== rounded(before, total)) return []
-    const message = `steps[${index}].weight ${percent(before)} and steps[${index + 1}].weight ${percent(weight)} are both ${percent(rounded(weight, total))} on a route whose weights sum up to ${total}: `
-      + 'give its two destinations greater weights of the same ratio (for example 1000 and 0), or drop one of the steps'
-    return [{ reason: 'WeightNotExpressible', message }]
+    const both = `steps[${index}].weight ${percent(before)} and steps[${index + 1}].weight ${percent(weight)} are both ${percent(rounded(weight, total))}`
+    const remedy = 'give its two destinations greater weights of the same ratio (for example 1000 and 0), or drop one of the steps'
+    return [problem('WeightNotExpressible', `${both} on a route whose weights sum up to ${total}: ${remedy}`)]
   })
 }
 

@@ -3,7 +3,7 @@ import { parseDuration } from '../rollout/duration.ts'
 import type { KubeObject, OwnerReference } from '../rollout/objects.ts'
 import { serviceHost } from './hosts.ts'
 import { listOf } from './json.ts'
-import type { Problem } from './layout.ts'
+import { problem, type Problem } from './layout.ts'
 import type { Arms, Destination } from './router.ts'
 import { canaryWeight } from './weights.ts'
 
@@ -54,14 +54,15 @@ export function managedVirtualService(wanted: ManagedVirtualService): { readonly
 }
 
 /** The hosts of a managed VirtualService as they are written in it; none for a delegate. */
-export function managedHosts({ managed, name, namespace, clusterDomain }: Pick<ManagedVirtualService, 'managed' | 'name' | 'namespace' | 'clusterDomain'>): readonly string[] {
+export function managedHosts(wanted: Pick<ManagedVirtualService, 'managed' | 'name' | 'namespace' | 'clusterDomain'>): readonly string[] {
+  const { managed, name, namespace, clusterDomain } = wanted
   return managed.delegate ? [] : (managed.hosts ?? [serviceHost(name, namespace, clusterDomain)])
 }
 function managedGateways(managed: ManagedVirtualService['managed']): readonly string[] {
   return managed.gateways ?? ['mesh']
 }
 
-/** Istio's form of a GEP-2257 duration: seconds (`1h30m` is `5400s`, `500ms` is `0.5s`). Undefined where it is none, or below the millisecond that Istio demands. */
+/** Istio's form of a GEP-2257 duration, seconds: `1h30m` is `5400s`, `500ms` is `0.5s`. Undefined where it is none, or below the 1ms that Istio demands. */
 export function istioDuration(text: string): string | undefined {
   const milliseconds = parseDuration(text)
   return milliseconds === undefined || milliseconds < 1 ? undefined : `${milliseconds / 1000}s`
@@ -70,17 +71,24 @@ function timeout(field: string, text: string | undefined): { text?: string } | {
   if (text === undefined) return {}
   const converted = istioDuration(text)
   if (converted !== undefined) return { text: converted }
-  return { problem: { reason: 'TimeoutInvalid', message: `spec.traffic.istio.managed.${field} is ${JSON.stringify(text)}: write a duration of 1ms or more such as 3s, or leave it out` } }
+  const remedy = 'write a duration of 1ms or more such as 3s, or leave it out'
+  return { problem: problem('TimeoutInvalid', `spec.traffic.istio.managed.${field} is ${JSON.stringify(text)}: ${remedy}`) }
 }
 
 function shapeProblems({ managed, ports, name }: ManagedVirtualService): readonly Problem[] {
-  const problem = (reason: string, message: string): Problem => ({ reason, message })
-  return [
-    ...(ports.length === 0 ? [problem('NoHTTPPort', `Service ${name} has no port that speaks HTTP: set appProtocol: http (or http2, grpc) on the port that Sluice shall split`)] : []),
-    ...(managed.delegate && (managed.hosts || managed.gateways) ? [problem('DelegateHasHosts', 'spec.traffic.istio.managed.delegate is true beside hosts or gateways: those belong to the VirtualService that delegates; leave them out')] : []),
-    ...(managed.hosts?.length === 0 ? [problem('HostsEmpty', 'spec.traffic.istio.managed.hosts is empty: name a host, or leave it out')] : []),
-    ...(managed.gateways?.length === 0 ? [problem('GatewaysEmpty', 'spec.traffic.istio.managed.gateways is empty: name a gateway or mesh, or leave it out')] : []),
-  ]
+  const field = 'spec.traffic.istio.managed'
+  const problems: Problem[] = []
+  if (ports.length === 0) {
+    const remedy = 'set appProtocol: http (or http2, grpc) on the port that Sluice shall split'
+    problems.push(problem('NoHTTPPort', `Service ${name} has no port that speaks HTTP: ${remedy}`))
+  }
+  if (managed.delegate && (managed.hosts || managed.gateways)) {
+    const remedy = 'those belong to the VirtualService that delegates; leave them out'
+    problems.push(problem('DelegateHasHosts', `${field}.delegate is true beside hosts or gateways: ${remedy}`))
+  }
+  if (managed.hosts?.length === 0) problems.push(problem('HostsEmpty', `${field}.hosts is empty: name a host, or leave it out`))
+  if (managed.gateways?.length === 0) problems.push(problem('GatewaysEmpty', `${field}.gateways is empty: name a gateway or mesh, or leave it out`))
+  return problems
 }
 
 /** One http route per port. In the mesh the port is the Service's; a gateway listens on ports of its own, so there the first port takes everything. */
@@ -99,7 +107,8 @@ function routes(wanted: ManagedVirtualService): readonly any[] {
 
 function destinations({ arms, total, canary }: ManagedVirtualService, port: number): readonly any[] {
   const units = canaryWeight(canary, total)
-  const item = (arm: Destination, weight: number): any => ({ destination: { host: arm.host, ...(arm.subset ? { subset: arm.subset } : {}), port: { number: port } }, weight })
+  const item = (arm: Destination, weight: number): any =>
+    ({ destination: { host: arm.host, ...(arm.subset ? { subset: arm.subset } : {}), port: { number: port } }, weight })
   return [item(arms.stable, total - units), item(arms.canary, units)]
 }
 

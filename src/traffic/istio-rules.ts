@@ -2,12 +2,12 @@
 import type { KubeObject, OwnerReference } from '../rollout/objects.ts'
 import { fullHost } from './hosts.ts'
 import { listOf } from './json.ts'
-import type { Problem } from './layout.ts'
+import { problem, type Problem } from './layout.ts'
 import type { Destination } from './router.ts'
 
 const ourLabel = 'sluice.dev/rollout'
 
-/** The rules that hold for exactly this host (in full); a short host belongs to its rule's namespace. Wildcards are left out: they hold for the doors as well. */
+/** The rules for exactly this host (in full); a short host belongs to its rule's namespace. Wildcards are left out: they hold for the doors as well. */
 export function destinationRulesFor(rules: readonly KubeObject[], host: string, clusterDomain: string): readonly KubeObject[] {
   return rules.filter((rule) => typeof rule.spec?.host === 'string' && fullHost(rule.spec.host, rule.metadata.namespace ?? 'default', clusterDomain) === host)
 }
@@ -46,15 +46,20 @@ export function mirroredDestinationRules(mirror: Mirror): { readonly rules: read
 }
 
 function notCarried(mirror: Mirror, withPolicy: readonly KubeObject[], theirs: readonly KubeObject[]): readonly Problem[] {
-  const problem = (why: string): Problem => ({ reason: 'PolicyNotCarried', message: `The trafficPolicy for ${mirror.host} cannot be carried to ${mirror.doors.map(({ service }) => service).join(' and ')}: ${why}` })
-  if (withPolicy.length > 1) return [problem(`${withPolicy.map(called).join(' and ')} all set one, and which of them holds depends on the caller; keep one of them`)]
+  const doors = mirror.doors.map(({ service }) => service).join(' and ')
+  const because = (why: string): Problem => problem('PolicyNotCarried', `The trafficPolicy for ${mirror.host} cannot be carried to ${doors}: ${why}`)
   const [rule] = withPolicy
+  if (withPolicy.length > 1) {
+    return [because(`${withPolicy.map(called).join(' and ')} all set one, and which of them holds depends on the caller; keep one of them`)]
+  }
   if (rule!.metadata.namespace !== mirror.namespace) {
-    return [problem(`${called(rule!)} lies in another namespace, where Sluice writes nothing; move it to ${mirror.namespace}, or write one like it for each door there`)]
+    const remedy = `move it to ${mirror.namespace}, or write one like it for each door there`
+    return [because(`${called(rule!)} lies in another namespace, where Sluice writes nothing; ${remedy}`)]
   }
   return mirror.doors.flatMap((door) => {
     const own = destinationRulesFor(theirs, door.host, mirror.clusterDomain)
-    return own.length === 0 ? [] : [problem(`${own.map(called).join(' and ')} already speaks for ${door.service}; remove it, or move its policy to ${called(rule!)}`)]
+    const taken = `${own.map(called).join(' and ')} already speaks for ${door.service}; remove it, or move its policy to ${called(rule!)}`
+    return own.length === 0 ? [] : [because(taken)]
   })
 }
 function called(rule: KubeObject): string {
@@ -68,7 +73,9 @@ export function subsetLabels(rule: KubeObject, subset: string): Readonly<Record<
 }
 
 /** What a destination names and what is not there (its Service, or its subset in any of the rules): requests to it fail, so nothing may be raised onto it. */
-export function missingDestination(arm: Destination, services: readonly KubeObject[], rules: readonly KubeObject[], clusterDomain: string): Problem | undefined {
+export function missingDestination(
+  arm: Destination, services: readonly KubeObject[], rules: readonly KubeObject[], clusterDomain: string,
+): Problem | undefined {
   if (!services.some(({ metadata }) => metadata.name === arm.service && metadata.namespace === arm.namespace)) {
     return { reason: 'HostMissing', message: `Service ${arm.namespace}/${arm.service}, which the route names, does not exist: create it, or correct the name` }
   }

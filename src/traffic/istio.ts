@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import type { KubeObject } from '../rollout/objects.ts'
 import { leadsTo, writtenHost } from './hosts.ts'
 import { canonical, listOf, same } from './json.ts'
-import type { Cell, Edit, Place, Problem } from './layout.ts'
+import { nothingToShare, problem, type Cell, type Edit, type Place, type Problem } from './layout.ts'
 import { routerOf } from './lens.ts'
 import type { Arms, Destination, RouteReading, Router, Selector, SplitChange } from './router.ts'
 
@@ -37,14 +37,17 @@ export function routeLabel(route: any): string {
 
 function places(object: KubeObject, arms: Arms, selector: Selector): { places: readonly Place[]; problems: readonly Problem[] } {
   if (arms.stable.host === arms.canary.host && (arms.stable.subset || '') === (arms.canary.subset || '')) {
-    return { places: [], problems: [{ reason: 'ArmsEqual', message: `stable and canary are both ${described(arms.stable)}: name two Services or two subsets` }] }
+    return { places: [], problems: [problem('ArmsEqual', `stable and canary are both ${described(arms.stable)}: name two Services or two subsets`)] }
   }
   const all = httpRoutes(object)
   const { routes } = selector
+  if (routes?.length === 0) {
+    return { places: [], problems: [problem('RouteNotFound', `virtualServiceRefs[].routes of ${called(object)} is empty: name an http route, ${everyRoute}`)] }
+  }
   const missing = (routes ?? []).filter((name) => !all.some(({ route }) => route?.name === name)).map((name) => notFound(object, name, all))
   const chosen = routes
     ? all.filter(({ route }) => routes.includes(route?.name))
-    : all.filter(({ destinations }) => indexes(destinations, arms.stable, object, selector).length > 0 && indexes(destinations, arms.canary, object, selector).length > 0)
+    : all.filter(({ destinations }) => [arms.stable, arms.canary].every((arm) => indexes(destinations, arm, object, selector).length > 0))
   const outcomes = chosen.map((http) => placeOf(object, http, arms, selector))
   const none = routes === undefined && chosen.length === 0 ? [lacksDoors(object, all.findLast(({ destinations }) => destinations.length > 0), arms)] : []
   return {
@@ -62,20 +65,20 @@ function placeOf(object: KubeObject, http: HttpRoute, arms: Arms, selector: Sele
   if (stable.length === 0 || canary.length === 0) return { problem: lacksDoors(object, http, arms) }
   const where = `http route ${quoted(http)} of ${called(object)}`
   for (const [indices, arm] of [[stable, arms.stable], [canary, arms.canary]] as const) {
-    if (indices.length > 1) return { problem: { reason: 'DestinationRepeated', message: `${where} names ${described(arm)} ${indices.length} times: keep one of them` } }
+    if (indices.length > 1) return { problem: problem('DestinationRepeated', `${where} names ${described(arm)} ${indices.length} times: keep one of them`) }
   }
   const cells: Cell[] = []
   for (const index of [stable[0]!, canary[0]!]) {
     const { weight } = http.destinations[index]
     if (weight !== undefined && (!Number.isSafeInteger(weight) || weight < 0)) {
-      return { problem: { reason: 'WeightInvalid', message: `${where} has weight ${JSON.stringify(weight)} at destination ${index}: write an integer of 0 or more` } }
+      return { problem: problem('WeightInvalid', `${where} has weight ${JSON.stringify(weight)} at destination ${index}: write an integer of 0 or more`) }
     }
     // Istio reads an absent weight as 0 wherever there are several destinations.
     cells.push({ path: [...pathOf(http), 'route', index, 'weight'], value: weight, units: weight ?? 0, written: (units) => units })
   }
   const place = { label: routeLabel(http.route), identity: identityOf(http, [stable[0]!, canary[0]!]), stable: cells[0]!, canary: cells[1]! }
   if (place.stable.units + place.canary.units > 0) return { place }
-  return { problem: { reason: 'WeightNotExpressible', message: `${where} gives 0 to both ${described(arms.stable)} and ${described(arms.canary)}: give the stable one the weight that the two shall share, for example 100` } }
+  return { problem: nothingToShare(where, described(arms.stable), described(arms.canary)) }
 }
 
 function pathOf(http: HttpRoute): readonly (string | number)[] {
@@ -96,10 +99,11 @@ function described(arm: Destination): string {
 function quoted(http: HttpRoute): string {
   return typeof http.route?.name === 'string' ? `"${http.route.name}"` : `#${http.index} (${routeLabel(http.route)})`
 }
+const everyRoute = 'or leave it out to take every route that names both sides'
 function notFound(object: KubeObject, name: string, all: readonly HttpRoute[]): Problem {
   const names = all.flatMap(({ route }) => (typeof route?.name === 'string' ? [route.name] : []))
   const known = names.length > 0 ? `it has ${names.join(', ')}` : 'none of its http routes has a name'
-  return { reason: 'RouteNotFound', message: `${called(object)} has no http route named "${name}" (${known}): correct virtualServiceRefs[].routes, or leave it out to take every route that names both sides` }
+  return problem('RouteNotFound', `${called(object)} has no http route named "${name}" (${known}): correct virtualServiceRefs[].routes, ${everyRoute}`)
 }
 
 /** The problem of a route without one of the arms, with the lines that mend it. */
@@ -108,13 +112,15 @@ function lacksDoors(object: KubeObject, http: HttpRoute | undefined, arms: Arms)
   const both = `${described(arms.stable)} and ${described(arms.canary)}`
   const port = http?.destinations[0]?.destination?.port
   const written = (arm: Destination, weight: number): string => {
-    const fields = [`host: ${writtenHost(arm, namespace)}`, ...(arm.subset ? [`subset: ${arm.subset}`] : []), ...(port?.number ? [`port: {number: ${port.number}}`] : [])]
-    return `{destination: {${fields.join(', ')}}, weight: ${weight}}`
+    const [subset, portNumber] = [arm.subset ? `, subset: ${arm.subset}` : '', port?.number ? `, port: {number: ${port.number}}` : '']
+    return `{destination: {host: ${writtenHost(arm, namespace)}${subset}${portNumber}}, weight: ${weight}}`
   }
   const lines = `route: [${written(arms.stable, 100)}, ${written(arms.canary, 0)}]`
-  if (!http) return { reason: 'RouteLacksDoors', message: `${called(object)} has no http route that leads to ${both}: commit one with ${lines}` }
-  const remedy = http.route.delegate ? `name the VirtualService that it delegates to in virtualServiceRefs, or commit ${lines}` : `commit, in place of the destination that leads to the workload, ${lines}`
-  return { reason: 'RouteLacksDoors', message: `http route ${quoted(http)} of ${called(object)} does not lead to both ${both}: ${remedy}` }
+  if (!http) return problem('RouteLacksDoors', `${called(object)} has no http route that leads to ${both}: commit one with ${lines}`)
+  const remedy = http.route.delegate
+    ? `name the VirtualService that it delegates to in virtualServiceRefs, or commit ${lines}`
+    : `commit, in place of the destination that leads to the workload, ${lines}`
+  return problem('RouteLacksDoors', `http route ${quoted(http)} of ${called(object)} does not lead to both ${both}: ${remedy}`)
 }
 
 interface CanaryOnly {
@@ -135,6 +141,7 @@ function canaryOnlyRoutes(object: KubeObject, arms: Arms, selector: Selector, or
     if (http.destinations.length !== 1 || selector.routes?.includes(http.route.name)) continue
     const name = routeLabel(http.route)
     const destination = http.destinations[0]?.destination
+    if (!destination) continue
     if (indexes(http.destinations, arms.canary, object, selector).length === 1) {
       found.push({ http, name, original: JSON.stringify(destination), redirected: false })
       continue

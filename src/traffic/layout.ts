@@ -31,6 +31,16 @@ export interface Edit {
   readonly to: unknown
 }
 export type Problem = RouteReading['problems'][number]
+
+/** A problem of this reason (CamelCase), with a sentence for people. */
+export function problem(reason: string, message: string): Problem {
+  return { reason, message }
+}
+/** The problem of a route (`where`) whose arms, as they are called, both have weight 0: there is nothing to share. */
+export function nothingToShare(where: string, stable: string, canary: string): Problem {
+  return problem('WeightNotExpressible', `${where} gives 0 to both ${stable} and ${canary}: give ${stable} the weight that the two shall share, for example 100`)
+}
+
 /** What a mesh adds: where its weights are, and its routes that lead to the canary alone. */
 export interface Layout {
   readonly places: (object: KubeObject, arms: Arms, selector: Selector) => { readonly places: readonly Place[]; readonly problems: readonly Problem[] }
@@ -43,7 +53,7 @@ export function totalOf(place: Place): number {
   return place.stable.units + place.canary.units
 }
 
-/** The edits that bring one route to a share; none where it expresses that share already. Both weights are tested, also one that stays. */
+/** The edits that bring one route to a share; none where it expresses that share already. The total stays, so both weights change or neither. */
 export function weightEdits(place: Place, share: number): readonly Edit[] {
   const canary = canaryWeight(share, totalOf(place))
   return unitEdits(place, totalOf(place) - canary, canary)
@@ -51,9 +61,7 @@ export function weightEdits(place: Place, share: number): readonly Edit[] {
 
 /** The same for weights in units, whatever the present total. */
 export function unitEdits(place: Place, stable: number, canary: number): readonly Edit[] {
-  if (place.canary.units === canary && place.stable.units === stable) return []
   const cells = [{ cell: place.stable, units: stable }, { cell: place.canary, units: canary }]
-  const identity = [...place.identity, ...cells.map(({ cell }) => ({ path: cell.path, value: cell.value ?? null }))]
   return cells.filter(({ cell, units }) => cell.units !== units)
-    .map(({ cell, units }) => ({ identity, path: cell.path, from: cell.value, to: cell.written(units) }))
+    .map(({ cell, units }) => ({ identity: place.identity, path: cell.path, from: cell.value, to: cell.written(units) }))
 }

@@ -24,7 +24,8 @@ export function routerOf(layout: Layout): Router {
       }
     },
     write(object, arms, selector, split) {
-      return layout.places(object, arms, selector).places.flatMap((place) => weightEdits(place, split.canary)).reduce((next, edit) => setAt(next, edit.path, edit.to), object)
+      const edits = layout.places(object, arms, selector).places.flatMap((place) => weightEdits(place, split.canary))
+      return edits.reduce((next, edit) => setAt(next, edit.path, edit.to), object)
     },
     patch(object, arms, selector, change) {
       const weights = layout.places(object, arms, selector).places.flatMap((place) => weightEdits(place, change.canary))

@@ -1,6 +1,6 @@
 /** Keeping our own objects in step: what differs from what is wanted, and the patch that mends it without moving the split. Pure. */
 import type { JsonPatchOp, KubeObject } from '../rollout/objects.ts'
-import { pointer, same, setAt } from './json.ts'
+import { same, setAt } from './json.ts'
 import { totalOf, unitEdits, type Layout, type Place } from './layout.ts'
 import type { Arms, Selector } from './router.ts'
 import { canaryWeight, shareOf } from './weights.ts'
@@ -13,8 +13,8 @@ export interface SplitIn {
 }
 
 /**
- * Which parts of our object are out of step: `spec` (weights aside, but a total that cannot express what the wanted one can counts), `labels`, `ownerReferences`.
- * Labels, annotations and owners that others added do not count. Empty: in step.
+ * Which parts of our object are out of step: `spec` (weights aside, but a total too coarse for what the wanted one expresses counts), `labels`,
+ * `ownerReferences`. Labels, annotations and owners that others added do not count. Empty: in step.
  */
 export function ownedDifference(present: KubeObject, wanted: KubeObject, split?: SplitIn): readonly ('spec' | 'labels' | 'ownerReferences')[] {
   const labels = Object.entries(wanted.metadata.labels ?? {}).some(([key, value]) => present.metadata.labels?.[key] !== value)
@@ -28,11 +28,12 @@ export function ownedDifference(present: KubeObject, wanted: KubeObject, split?:
 /** The JSON patch that brings our object in step, with the split as it stands in it; it tests what it replaces. Empty when in step. */
 export function ownedPatch(present: KubeObject, wanted: KubeObject, split?: SplitIn): readonly JsonPatchOp[] {
   const different = ownedDifference(present, wanted, split)
+  const owners = present.metadata.ownerReferences
   return [
     ...(different.includes('spec') ? replaced('/spec', present.spec, nextSpec(present, wanted, split)) : []),
     ...(different.includes('labels') ? replaced('/metadata/labels', present.metadata.labels, { ...present.metadata.labels, ...wanted.metadata.labels }) : []),
     ...(different.includes('ownerReferences')
-      ? replaced(pointer(['metadata', 'ownerReferences']), present.metadata.ownerReferences, [...(present.metadata.ownerReferences ?? []), ...missingOwners(present, wanted)])
+      ? replaced('/metadata/ownerReferences', owners, [...(owners ?? []), ...missingOwners(present, wanted)])
       : []),
   ]
 }
@@ -45,12 +46,13 @@ function missingOwners(present: KubeObject, wanted: KubeObject): readonly object
   return (wanted.metadata.ownerReferences ?? []).filter((owner) => !present.metadata.ownerReferences?.some(({ uid }) => uid === owner.uid))
 }
 
-/** The wanted spec with the weights that stand in the present object: route by route of the same label, else those of its first route; as wanted where there is none. */
+/** The wanted spec with the weights of the present object: those of the route of the same label, else of its first one; as wanted where it has none. */
 function nextSpec(present: KubeObject, wanted: KubeObject, split: SplitIn | undefined): unknown {
   if (!split) return wanted.spec
   const before = split.places(present, split.arms, split.selector).places
   if (before.length === 0) return wanted.spec
-  return split.places(wanted, split.arms, split.selector).places.reduce((next, place) => carried(next, place, before.find(({ label }) => label === place.label) ?? before[0]!), wanted).spec
+  const { places } = split.places(wanted, split.arms, split.selector)
+  return places.reduce((next, place) => carried(next, place, before.find(({ label }) => label === place.label) ?? before[0]!), wanted).spec
 }
 function carried(object: KubeObject, to: Place, from: Place): KubeObject {
   // A finer total stays as it is: a share of 0.5% rounded up to 1 of 100 would be a raise.

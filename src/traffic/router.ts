@@ -33,7 +33,7 @@ export interface RouteReading {
   readonly closedTo?: { readonly revision: string; readonly sequence: number }
   /** Single-destination routes that lead to the canary whatever the weight. `original` is JSON of the destination to put back. */
   readonly canaryOnly: readonly { readonly name: string; readonly original: string; readonly redirected: boolean }[]
-  /** Why no split can be read or written here: route name unknown, an arm is missing, a weight that is no number … Sentences that name field, value and remedy. */
+  /** Why no split can be read or written here: route name unknown, an arm missing, a weight that is no number … Sentences with field, value and remedy. */
   readonly problems: readonly { readonly reason: string; readonly message: string }[]
 }
 export interface SplitChange extends Split {
@@ -46,7 +46,10 @@ export interface Router {
   read(object: KubeObject, arms: Arms, selector: Selector): RouteReading
   /** The object with that split. Laws: read(write(o,s)) = s up to rounding; write(write(o,s),s) = write(o,s); write(o, read(o)) = o. */
   write(object: KubeObject, arms: Arms, selector: Selector, split: Split): KubeObject
-  /** The same as one JSON patch, with a `test` on everything that it replaces (name, destinations, weights, closed-to), never on resourceVersion. Empty when nothing changes. */
+  /**
+   * The same as one JSON patch, with a `test` on everything that it replaces (name, destinations, weights, closed-to), never on resourceVersion.
+   * `test … null` stands for absent, as Kubernetes applies it. Empty when nothing changes.
+   */
   patch(object: KubeObject, arms: Arms, selector: Selector, change: SplitChange): readonly JsonPatchOp[]
   /** Our own object brought in step with the wanted one, the split as it stands in `present`; tests what it replaces. Empty when in step. */
   upkeep(present: KubeObject, wanted: KubeObject, arms: Arms, selector: Selector): readonly JsonPatchOp[]

@@ -2,7 +2,7 @@
 import type { KubeObject, OwnerReference } from '../rollout/objects.ts'
 import { serviceHost } from './hosts.ts'
 import { listOf } from './json.ts'
-import type { Cell, Place, Problem } from './layout.ts'
+import { nothingToShare, problem, type Cell, type Place, type Problem } from './layout.ts'
 import { routerOf } from './lens.ts'
 import { milli, quantity } from './quantity.ts'
 import type { Arms, Destination, Router, Selector } from './router.ts'
@@ -16,7 +16,7 @@ function called(object: KubeObject): string {
 }
 
 function places(object: KubeObject, arms: Arms, selector: Selector): { places: readonly Place[]; problems: readonly Problem[] } {
-  const none = (reason: string, message: string): { places: []; problems: Problem[] } => ({ places: [], problems: [{ reason, message }] })
+  const none = (reason: string, message: string): { places: []; problems: Problem[] } => ({ places: [], problems: [problem(reason, message)] })
   if (selector.routes) return none('RouteNotFound', `${called(object)} has no named routes: leave out routes ${selector.routes.join(', ')}`)
   if (arms.stable.service === arms.canary.service) return none('ArmsEqual', `stable and canary are both ${arms.stable.service}: name two Services`)
   const cells: Cell[] = []
@@ -28,17 +28,19 @@ function places(object: KubeObject, arms: Arms, selector: Selector): { places: r
     identity.push({ path: ['spec', 'backends', found.path[2]!, 'service'], value: arm.service })
   }
   const [stable, canary] = [cells[0]!, cells[1]!]
-  if (stable.units + canary.units === 0) return none('WeightNotExpressible', `${called(object)} gives 0 to both ${arms.stable.service} and ${arms.canary.service}: give ${arms.stable.service} the weight that the two shall share, for example 100`)
-  return { places: [{ label: 'split', identity: [{ path: ['spec', 'service'], value: object.spec?.service ?? null }, ...identity], stable, canary }], problems: [] }
+  if (stable.units + canary.units === 0) return { places: [], problems: [nothingToShare(called(object), arms.stable.service, arms.canary.service)] }
+  const apex = { path: ['spec', 'service'], value: object.spec.service ?? null }
+  return { places: [{ label: 'split', identity: [apex, ...identity], stable, canary }], problems: [] }
 }
 
 function cellOf(object: KubeObject, arm: Destination): Cell | Problem {
   const backends = listOf(object.spec?.backends)
   const at = backends.flatMap((backend, index) => (backend?.service === arm.service ? [index] : []))
   if ((object.metadata.namespace ?? 'default') !== arm.namespace || at.length === 0) {
-    return { reason: 'RouteLacksDoors', message: `${called(object)} has no backend ${arm.service} in namespace ${arm.namespace}: commit under spec.backends {service: ${arm.service}, weight: 0}` }
+    const lines = `{service: ${arm.service}, weight: 0}`
+    return problem('RouteLacksDoors', `${called(object)} has no backend ${arm.service} in namespace ${arm.namespace}: commit under spec.backends ${lines}`)
   }
-  if (at.length > 1) return { reason: 'DestinationRepeated', message: `${called(object)} names backend ${arm.service} ${at.length} times: keep one of them` }
+  if (at.length > 1) return problem('DestinationRepeated', `${called(object)} names backend ${arm.service} ${at.length} times: keep one of them`)
   const index = at[0]!
   const value = backends[index].weight
   const path = ['spec', 'backends', index, 'weight']
@@ -52,7 +54,7 @@ function cellOf(object: KubeObject, arm: Destination): Cell | Problem {
   return invalid(object, arm, value, 'an integer of 0 or more')
 }
 function invalid(object: KubeObject, arm: Destination, value: unknown, remedy: string): Problem {
-  return { reason: 'WeightInvalid', message: `${called(object)} has weight ${JSON.stringify(value)} at backend ${arm.service}: write ${remedy}` }
+  return problem('WeightInvalid', `${called(object)} has weight ${JSON.stringify(value)} at backend ${arm.service}: write ${remedy}`)
 }
 function quantities(object: KubeObject): boolean {
   return object.apiVersion === 'split.smi-spec.io/v1alpha1'
@@ -83,7 +85,8 @@ export function managedTrafficSplit(wanted: ManagedTrafficSplit): KubeObject {
   const { apiVersion, name, namespace, arms, total, labels, annotations, ownerReferences } = wanted
   const canary = canaryWeight(wanted.canary, total)
   const backends = [{ service: arms.stable.service, weight: total - canary }, { service: arms.canary.service, weight: canary }]
-  return { apiVersion, kind: 'TrafficSplit', metadata: { name, namespace, labels, ...(annotations ? { annotations } : {}), ownerReferences }, spec: { service: name, backends } }
+  const metadata = { name, namespace, labels, ...(annotations ? { annotations } : {}), ownerReferences }
+  return { apiVersion, kind: 'TrafficSplit', metadata, spec: { service: name, backends } }
 }
 
 /** Name of the ServiceProfile (linkerd.io/v1alpha2, in the split's namespace) into which Linkerd's extension copies a split. */
@@ -110,6 +113,6 @@ const skipAnnotation = 'smi.linkerd.io/skip'
 export function splitIgnored(profile: KubeObject | undefined): Problem | undefined {
   const value = profile?.metadata.annotations?.[skipAnnotation]
   if (value === undefined) return undefined
-  const message = `ServiceProfile ${profile!.metadata.namespace}/${profile!.metadata.name} has annotation ${skipAnnotation}: ${value || '""'}, so Linkerd's SMI extension does not take the split over: remove the annotation`
-  return { reason: 'SplitIgnored', message }
+  const where = `ServiceProfile ${profile!.metadata.namespace}/${profile!.metadata.name} has annotation ${skipAnnotation}: ${value || '""'}`
+  return problem('SplitIgnored', `${where}, so Linkerd's SMI extension does not take the split over: remove the annotation`)
 }

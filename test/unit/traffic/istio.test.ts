@@ -136,6 +136,9 @@ describe('several http routes', () => {
     expect(reading.problems).toEqual([{ reason: 'RouteNotFound', message: expect.stringContaining('no http route named "defualt" (it has default, fine, ads)') }])
     expect(istio.write(object, doors, { ...all, routes: ['default', 'defualt'] }, { canary: 50 }).spec.http[0].route[1].weight).toBe(50)
   })
+  test('an empty list of names is a problem, not every route', () => {
+    expect(istio.read(object, doors, { ...all, routes: [] })).toMatchObject({ totals: [], problems: [{ reason: 'RouteNotFound' }] })
+  })
   test('two routes of one name are both the split', () => {
     const twice = virtualService([{ ...pair(90, 10, 'default'), match: [{ uri: { prefix: '/a' } }] }, pair(90, 10, 'default')])
     expect(istio.read(istio.write(twice, doors, { ...all, routes: ['default'] }, { canary: 0 }), doors, all)).toMatchObject({ canary: 0, totals: [100, 100] })
