@@ -38,7 +38,8 @@ export function problem(reason: string, message: string): Problem {
 }
 /** The problem of a route (`where`) whose arms, as they are called, both have weight 0: there is nothing to share. */
 export function nothingToShare(where: string, stable: string, canary: string): Problem {
-  return problem('WeightNotExpressible', `${where} gives 0 to both ${stable} and ${canary}: give ${stable} the weight that the two shall share, for example 100`)
+  const remedy = `give ${stable} the weight that the two shall share, for example 100`
+  return problem('WeightNotExpressible', `${where} gives 0 to both ${stable} and ${canary}: ${remedy}`)
 }
 
 /** What a mesh adds: where its weights are, and its routes that lead to the canary alone. */
