@@ -18,7 +18,8 @@ export interface FetcherOptions {
 
 interface Wanted {
   question: Question
-  reading?: Reading
+  /** Answered ones, oldest first. */
+  readings: Reading[]
   timer?: { cancel(): void }
   /** The question that waits for its turn or its answer. */
   asking?: Question
@@ -30,7 +31,10 @@ export const noSource: Source = {
   ask: () => Promise.resolve({ state: 'Error', reason: 'no Prometheus source is configured; start the controller with --prometheus URL' }),
 }
 
-/** Keeps the latest answer to each question of each rollout. */
+/** Answers kept for each question. */
+const kept = 12
+
+/** Keeps the last answers to each question of each rollout. */
 export class Fetcher {
   readonly #options: FetcherOptions
   readonly #rollouts = new Map<string, Wants>()
@@ -42,9 +46,9 @@ export class Fetcher {
     this.#free = options.atOnce ?? 16
   }
 
-  /** The latest answers to what was asked last for this rollout, one for each question id. */
+  /** The last answers to what this rollout asks, oldest first for each question: failures in a row add up even where no status can be written. */
   readings(key: string): readonly Reading[] {
-    return [...(this.#rollouts.get(key)?.values() ?? [])].flatMap(wanted => wanted.reading ?? [])
+    return [...(this.#rollouts.get(key)?.values() ?? [])].flatMap(wanted => wanted.readings)
   }
 
   /** What this rollout asks from now on: new questions are asked when due, those no longer named are forgotten with their readings. */
@@ -56,7 +60,7 @@ export class Fetcher {
     if (questions.length === 0) return void this.#rollouts.delete(key)
     const after: Wants = new Map()
     for (const question of questions) {
-      const wanted = before?.get(question.id) ?? { question }
+      const wanted = before?.get(question.id) ?? { question, readings: [] }
       // A pass at the very moment at which the former question is due must not push it out.
       if (question.at > wanted.question.at && wanted.question.at <= this.#options.clock.now()) this.#schedule(key, wanted)
       wanted.question = question
@@ -81,7 +85,7 @@ export class Fetcher {
     wanted.timer?.cancel()
     wanted.timer = undefined
     const { question } = wanted
-    const answered = wanted.reading !== undefined && wanted.reading.question.at >= question.at
+    const answered = (wanted.readings.at(-1)?.question.at ?? -Infinity) >= question.at
     if (answered || wanted.asking !== undefined) return
     const { clock } = this.#options
     if (question.at <= clock.now()) return this.#take(key, wanted)
@@ -116,7 +120,7 @@ export class Fetcher {
     const answer = await this.#options.source.ask(question).catch((error: unknown): Answer => ({ state: 'Error', reason: String(error) }))
     wanted.asking = undefined
     if (!this.#isWanted(key, wanted)) return
-    wanted.reading = { question, answer, answeredAt: this.#options.clock.now() }
+    wanted.readings = [...wanted.readings, { question, answer, answeredAt: this.#options.clock.now() }].slice(-kept)
     this.#schedule(key, wanted)
     this.#options.wake(key)
   }

@@ -28,7 +28,7 @@ export function ask(seen: Seen, plan: Plan, settings: Settings, now: number): re
   const since = ms(status.journey.ended?.at ?? status.journey.weight.seenAt)
   const checks = plan.checks.flatMap((check): Question[] => {
     const id = questionId(status, check.name)
-    const at = due(id, since, plan.intervalMs, now)
+    const at = due(seen, id, since, plan.intervalMs, now)
     const { fastMs, slowMs } = windows(at, since, settings.scrapeIntervalMs, plan.intervalMs)
     if (slowMs <= 0) return []
     const measure = check.measure.kind === 'SuccessRate' ? ({ kind: 'SuccessRate' } as const) : ({ kind: 'Latency', percentile: check.measure.percentile, aboveMs: check.measure.maxMs } as const)
@@ -65,14 +65,16 @@ function quietQuestion(seen: Seen, status: RolloutStatus, plan: Plan, settings: 
   const other = flipping ? status.canary.revision : status.stable.revision
   const id = `${status.journey?.id}/${status.phase}/${quietCheck}`
   const since = seen.since['split'] ?? now
-  const at = due(id, since, settings.scrapeIntervalMs, now)
+  const at = due(seen, id, since, settings.scrapeIntervalMs, now)
   const [canary, stable] = seen.backends ? [seen.backends.canarySeries, seen.backends.stableSeries] : [series(seen, plan, settings, closed), series(seen, plan, settings, other)]
   const fastMs = 2 * settings.scrapeIntervalMs
   return [{ id, check: quietCheck, telemetry: plan.telemetry, measure: { kind: 'SuccessRate' }, canary, stable, at, fastMs, slowMs: fastMs }]
 }
 
-/** The next time of this question: once an interval from its own offset, the last slot at or before now where that has not been asked. */
-function due(id: string, since: number, interval: number, now: number): number {
+/** When this question is due: once an interval from its own offset; the last slot that has come, or the next one where that has been answered. */
+function due(seen: Seen, id: string, since: number, interval: number, now: number): number {
   const first = since + (spread(id, interval) || interval)
-  return now < first ? first : first + Math.floor((now - first) / interval) * interval
+  if (now < first) return first
+  const slot = first + Math.floor((now - first) / interval) * interval
+  return seen.readings.some(({ question }) => question.id === id && question.at >= slot) ? slot + interval : slot
 }

@@ -82,7 +82,7 @@ function notMoving(pass: Pass): string | undefined {
   const { next } = pass
   if (next.phase !== 'Holding' && next.phase !== 'Held' && next.phase !== 'AwaitingApproval') return undefined
   const since = evidenceSince(pass)
-  const reading = pass.seen.readings.find((candidate) => next.checks.some((check) => check.name === candidate.question.check) && candidate.answer.state === 'Counts')
+  const reading = pass.seen.readings.findLast((candidate) => next.checks.some((check) => check.name === candidate.question.check) && candidate.answer.state === 'Counts')
   if (since === undefined || reading?.answer.state !== 'Counts') return undefined
   const { canary, stable } = reading.answer
   const weight = next.journey?.weight.wanted ?? 0

@@ -138,15 +138,14 @@ function differs(before: RolloutStatus | undefined, next: RolloutStatus, now: nu
   const due = ms(before.writtenAt) + 60_000
   return JSON.stringify(moving(before)) !== JSON.stringify(moving(next)) && !(now < due)
 }
-const moving = (status: RolloutStatus): unknown => [status.checks, status.journey?.weight.measured, status.message, status.conditions.map((condition) => condition.message)]
-/** A sentence whose numbers move says the same. */
-const still = (sentence: string): string => sentence.replace(/[0-9.]+/g, '#')
+const moving = (status: RolloutStatus): unknown => [status.message, status.conditions.map((condition) => condition.message), inJourney(status) && [status.checks, status.journey?.weight.measured]]
 /** Everything but what only moves. Keys in one order, absent like undefined. */
 function essence(status: RolloutStatus): unknown {
   const { checks, journey, outbox, conditions: facts, ...rest } = status
-  const verdicts = checks.map(({ name, verdict, failures, countedAt, since }) => ({ name, verdict, failures, countedAt, since }))
+  // Data that arrives is no decision: only a failing verdict and a source that does not answer are written at once.
+  const alarming = checks.map(({ name, verdict, failures, countedAt }) => ({ name, verdict: verdict === 'Fail' || verdict === 'Error' ? verdict : undefined, failures, countedAt }))
   const weight = journey && { ...journey.weight, measured: undefined }
-  return canonical({ ...rest, message: still(rest.message), conditions: facts.map((fact) => ({ ...fact, message: still(fact.message) })), sequence: 0, writtenAt: '', writer: '', checks: verdicts, journey: journey && { ...journey, weight }, outbox: outbox.map((note) => note.id) })
+  return canonical({ ...rest, message: '', conditions: facts.map((fact) => ({ ...fact, message: '' })), sequence: 0, writtenAt: '', writer: '', checks: alarming, journey: journey && { ...journey, weight }, outbox: outbox.map((note) => note.id) })
 }
 function canonical(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(canonical)

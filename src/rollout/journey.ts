@@ -3,9 +3,9 @@ import { kept } from './upkeep.ts'
 import { beginJourney } from './begin.ts'
 import { describe } from './describe.ts'
 import { iso, ms } from './duration.ts'
-import { missingData, notPassing, served } from './verdicts.ts'
+import { missingData, notPassing, served, unanswered } from './verdicts.ts'
 import { canaryCount, close, currentStep, enter, hold, journey, type Pass, revisionNamed, shareOf, stableBroken, target, wake, wantedCount } from './pass.ts'
-import { done, endpoints, inOrder, leads, propagated, quiet, ready, run, split, turned, waitFor, when, type Step } from './procedure.ts'
+import { done, endpoints, inOrder, leads, propagated, quiet, ready, run, split, together, turned, waitFor, when, type Step } from './procedure.ts'
 import { windowState } from './schedule.ts'
 import { finish } from './outcome.ts'
 
@@ -119,7 +119,7 @@ function canaryLacks(pass: Pass, weight: number): boolean {
 function reached(pass: Pass, weight: number): void {
   const current = journey(pass)
   current.weight = { wanted: weight, seen: weight, seenAt: iso(pass.now) }
-  pass.next.checks = []
+  pass.next.checks = weight > 0 ? unanswered(pass) : []
   pass.next.redirected = []
   enter(pass, 'Holding', `the split is seen at ${weight}%`)
 }
@@ -189,8 +189,7 @@ export function flipping(pass: Pass): void {
   const count = wantedCount(pass)
   const turning = inOrder(
     when(pass.seen.doors.stable.leadsTo !== revision, inOrder(split(100), propagated, quiet)),
-    turned('stable', revision, count),
-    inOrder(leads('own', revision), endpoints('own', count)),
+    together(turned('stable', revision, count), inOrder(leads('own', revision), endpoints('own', count))),
     split(0, { reopen: true }),
     propagated,
   )

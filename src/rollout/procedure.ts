@@ -84,7 +84,7 @@ export const propagated: Step = (pass) => aged(pass, 'split', pass.settings.prop
 
 /** The door that was closed has served nothing for two scrapes, where the source answers; at most five minutes, then we go on. */
 export const quiet: Step = (pass) => {
-  const reading = pass.seen.readings.find((candidate) => candidate.question.check === quietCheck)
+  const reading = pass.seen.readings.findLast((candidate) => candidate.question.check === quietCheck)
   const since = pass.seen.since['split'] ?? pass.now
   const limit = since + 5 * 60_000
   if (pass.now >= limit || reading?.answer.state === 'Error') return done

@@ -27,6 +27,7 @@ export interface Seen {
   readonly doors: { readonly stable: DoorSeen; readonly canary: DoorSeen; readonly own: DoorSeen }
   readonly routes: readonly RouteSeen[]
   readonly requests: readonly RequestSeen[]
+  /** Oldest first; the last dozen of each question, so that failures in a row add up even where the status cannot be written. */
   readonly readings: readonly Reading[]
   /** Ids of notes that were delivered since the outbox was written. */
   readonly delivered?: readonly string[]

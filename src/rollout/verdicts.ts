@@ -16,15 +16,17 @@ export function verdicts(pass: Pass): void {
   }
   pass.next.checks = pass.plan.checks.map((check) => {
     const before = pass.next.checks.find((candidate) => candidate.name === check.name)
-    const reading = pass.seen.readings.find((candidate) => candidate.question.check === check.name && candidate.question.id === questionId(pass.next, check.name))
-    if (!reading) return before ?? unasked(check, seenAt)
-    if (before && before.verdict !== undefined && reading.question.at <= ms(before.at)) return before
-    return judged(pass, check, reading, before)
+    // Every answer since the last one that the status knows, in order: where the status cannot be written, failures still add up.
+    const fresh = answers(pass, check.name).filter((reading) => !(reading.question.at <= ms(before?.at)) || before?.message === unansweredMessage)
+    return fresh.reduce<CheckStatus>((status, reading) => judged(pass, check, reading, status), before ?? unasked(check, seenAt))
   })
-  const share = pass.seen.readings.find((reading) => pass.plan.checks.some((check) => check.name === reading.question.check && questionId(pass.next, check.name) === reading.question.id))
+  const share = pass.plan.checks.flatMap((check) => answers(pass, check.name).slice(-1))[0]
   const measured = share && measuredShare(share)
   if (pass.next.journey && measured !== undefined && inJourney(pass.next)) pass.next.journey.weight.measured = Math.round(measured * 10) / 10
 }
+
+const answers = (pass: Pass, check: string): Reading[] =>
+  pass.seen.readings.filter(({ question }) => question.check === check && question.id === questionId(pass.next, check)).sort((a, b) => a.question.at - b.question.at)
 
 /** Since when evidence counts: the split was seen and had propagated; in retainStable, since the promotion. */
 export function evidenceSince(pass: Pass): number | undefined {
@@ -35,20 +37,23 @@ export function evidenceSince(pass: Pass): number | undefined {
   return undefined
 }
 
+const unansweredMessage = 'no answer yet'
+/** Every check at the start of its evidence. */
+export const unanswered = (pass: Pass): CheckStatus[] => pass.plan.checks.map((check) => unasked(check, pass.now))
 const unasked = (check: PlannedCheck, since: number): CheckStatus => ({
   name: check.name,
   verdict: 'NoData',
   bound: check.bound,
-  message: 'no answer yet',
+  message: unansweredMessage,
   failures: 0,
   since: iso(since),
   at: iso(since),
 })
 
-function judged(pass: Pass, check: PlannedCheck, reading: Reading, before: CheckStatus | undefined): CheckStatus {
-  const memory = { ...(before?.countedAt ? { countedAt: ms(before.countedAt) } : {}), ...(before?.countedBad !== undefined ? { countedBad: before.countedBad } : {}) }
+function judged(pass: Pass, check: PlannedCheck, reading: Reading, before: CheckStatus): CheckStatus {
+  const memory = { ...(before.countedAt ? { countedAt: ms(before.countedAt) } : {}), ...(before.countedBad !== undefined ? { countedBad: before.countedBad } : {}) }
   const found = evaluate(check, reading, memory, pass.settings.scrapeIntervalMs)
-  const failures = found.verdict === 'Fail' ? (before?.failures ?? 0) + (found.counts ? 1 : 0) : found.verdict === 'Pass' ? 0 : (before?.failures ?? 0)
+  const failures = found.verdict === 'Fail' ? (before.failures ?? 0) + (found.counts ? 1 : 0) : found.verdict === 'Pass' ? 0 : (before.failures ?? 0)
   return {
     name: check.name,
     verdict: found.verdict,
@@ -59,7 +64,7 @@ function judged(pass: Pass, check: PlannedCheck, reading: Reading, before: Check
     message: found.message,
     failures,
     ...(found.memory.countedAt === undefined ? {} : { countedAt: iso(found.memory.countedAt), countedBad: found.memory.countedBad ?? 0 }),
-    since: before?.verdict === found.verdict ? before.since : iso(pass.now),
+    since: before.verdict === found.verdict ? before.since : iso(pass.now),
     at: iso(reading.question.at),
   }
 }

@@ -61,7 +61,7 @@ export class Model {
   requests: RequestSeen[] = []
   finalizer = false
   deleting = false
-  readings = new Map<string, Reading>()
+  readings: Reading[] = []
   /** requests/s; 0: no traffic. */
   rate = 20
   source: 'answers' | 'errors' | 'empty' = 'answers'
@@ -132,7 +132,7 @@ export class Model {
         canaryOnly: [],
       })),
       requests: this.requests,
-      readings: [...this.readings.values()],
+      readings: this.readings,
       dependencies: [],
       blockers: [],
       remarks: [],
@@ -150,31 +150,66 @@ export class Model {
 
   /** One pass. `stopAfter`: the controller dies after that many writes. Answers whether it died. */
   pass(stopAfter = Infinity): boolean {
+    return this.carryOut(this.decided(), stopAfter)
+  }
+  decided(): { seen: Seen; decision: Decision } {
     const seen = this.seen()
     const decision = decide(seen, this.plan, { ...settings, identity: this.identity }, this.now)
     this.decisions.push(decision)
+    return { seen, decision }
+  }
+  /** Effects carry the precondition of what was seen, the commit that of the sequence: a decision may be carried out long after it was made. */
+  carryOut({ seen, decision }: { seen: Seen; decision: Decision }, stopAfter = Infinity): boolean {
     let budget = stopAfter
     const died = (): boolean => budget-- <= 0
     for (const action of decision.lower) {
       if (died()) return true
-      this.apply(action)
+      this.effect(seen, action)
     }
     if (decision.commit) {
       if (died()) return true
-      if (this.status && decision.commit.sequence !== this.status.sequence + 1) throw new Error('sequence must follow')
-      this.status = structuredClone(decision.commit)
-      this.writes.push('status')
+      if (!this.commit(seen, decision.commit)) return false
     }
+    if (this.faults.leaseLost) return false
     for (const action of decision.raise) {
       if (died()) return true
-      this.apply(action)
+      if (!this.effect(seen, action)) return false
     }
     return false
+  }
+  /** Faults of the world, changed by tests. `conflicts`: that many effects are refused first; `lostCommits`: that many commits meet a foreign write. */
+  faults: { conflicts: number; lostCommits: number; statusRefused: boolean; leaseLost: boolean } = { conflicts: 0, lostCommits: 0, statusRefused: false, leaseLost: false }
+  private commit(seen: Seen, next: RolloutStatus): boolean {
+    if (this.faults.statusRefused) return false
+    if (this.faults.lostCommits > 0) {
+      this.faults.lostCommits--
+      if (this.status) this.status = { ...this.status, sequence: this.status.sequence + 1 }
+    }
+    if (this.status?.sequence !== seen.status?.sequence) return false
+    this.status = structuredClone(next)
+    this.writes.push('status')
+    return true
+  }
+  private effect(seen: Seen, action: Action): boolean {
+    if (this.faults.conflicts > 0) {
+      this.faults.conflicts--
+      return false
+    }
+    if ('route' in action && action.type !== 'CreateRoute') {
+      const route = this.routes.find((candidate) => candidate.key === action.route)
+      const was = seen.routes.find((candidate) => candidate.key === action.route)
+      if (route?.canaryDoor !== was?.canaryDoor || JSON.stringify(route?.closedTo) !== JSON.stringify(was?.closedTo)) return false
+    }
+    if (action.type === 'TurnDoor' && this.doors[action.door].leadsTo !== seen.doors[action.door].leadsTo) return false
+    if (action.type === 'Scale' && this.revisions.get(action.revision)?.spec !== seen.revisions.find((revision) => revision.name === action.revision)?.replicas) return false
+    if (action.type === 'CreateRevision' && (this.revisions.has(action.revision) || this.workload.template !== action.revision)) return false
+    this.apply(action)
+    return true
   }
   /** The controller is replaced by one that remembers nothing. */
   restart(): void {
     this.memory.clear()
-    this.readings.clear()
+    this.readings = []
     this.identity = this.identity === 'a' ? 'b' : 'a'
   }
 
@@ -251,14 +286,14 @@ export class Model {
       door.shows.clear()
       if (door.leadsTo === 'Workload') {
         if (this.workload.ready > 0) door.shows.set('Workload', this.workload.ready)
-        for (const [name, pods] of this.revisions) if (pods.ready > 0) door.shows.set('Workload', (door.shows.get('Workload') ?? 0) + pods.ready)
+        for (const pods of this.revisions.values()) if (pods.ready > 0) door.shows.set('Workload', (door.shows.get('Workload') ?? 0) + pods.ready)
       } else if (door.leadsTo && this.revisions.get(door.leadsTo)?.ready) door.shows.set(door.leadsTo, this.revisions.get(door.leadsTo)!.ready)
     }
     this.checkTraffic('time')
     for (const question of ask(this.seen(), this.plan, settings, this.now)) this.answer(question)
   }
   private answer(question: Question): void {
-    if (question.at > this.now || this.readings.get(question.check)?.question.at === question.at) return
+    if (question.at > this.now || this.readings.some((reading) => reading.question.check === question.check && reading.question.at === question.at)) return
     const revision = question.canary.workloads[0]!
     const share = this.shareOf(revision)
     const errors = this.behaviour.get(revision)?.errors ?? 0
@@ -269,14 +304,14 @@ export class Model {
     const other = (ms: number) => ({ total: Math.floor((this.rate * (1 - share) * ms) / 1000), bad: 0 })
     const none = { total: 0, bad: 0 }
     const empty = this.source === 'empty' || (question.check === '$quiet' && share === 0)
-    this.readings.set(question.check, {
+    this.readings = [...this.readings.slice(-24), {
       question,
       answeredAt: this.now,
       answer:
         this.source === 'errors'
           ? { state: 'Error', reason: 'HTTP 503' }
           : { state: 'Counts', canary: { fast: empty ? none : counts(question.fastMs), slow: empty ? none : counts(question.slowMs) }, stable: { fast: other(question.fastMs), slow: other(question.slowMs) } },
-    })
+    }]
   }
   /** 0..1: what users are sent to this revision, through doors as they stand. */
   shareOf(revision: string): number {
