@@ -18,8 +18,10 @@ export const objectName = text(`^${label}([.]${label})*$`, 253, 'is no object na
 export const serviceName = text(servicePattern, 63, 'is no Service name: write at most 63 lower-case letters, digits and dashes that begin with a letter')
 /** `<name>` of the doors: seven characters are left for `-stable` and `-canary`. */
 export const doorName = text(servicePattern, 56, 'is no Service name: write at most 56 lower-case letters, digits and dashes that begin with a letter, for -stable and -canary are added to it')
-/** A host as routes write it: short, namespaced or fully qualified; a leading `*.` where it stands for many. */
-export const host = text(`^([*][.])?${label}([.]${label})*$`, 253, 'is no host: write a Service name such as reviews, or a full host name such as reviews.shop.svc.cluster.local')
+/** A host as routes write it: short, namespaced or fully qualified. */
+export const host = text(`^${label}([.]${label})*$`, 253, 'is no host: write the name of a Service such as reviews, or a full host name such as reviews.shop.svc.cluster.local')
+/** The same, or `*.` before it where a route is for many. */
+export const anyHost = text(`^([*][.])?${label}([.]${label})*$`, 253, 'is no host: write the name of a Service such as cart, or a host name such as cart.example.com or *.example.com')
 /** `mesh`, a Gateway's name, or `<namespace>/<name>`. */
 export const gateway = text(`^(${label}/)?${label}([.]${label})*$`, 253, 'is no gateway: write mesh, the name of a Gateway, or namespace/name')
 

@@ -41,11 +41,11 @@ export const service = z.strictObject({
   name: scalar.doorName.optional().describe('Name of the Service that clients call; `<name>-stable` and `<name>-canary` stand beside it. Default: the name of the workload. Where it does not exist Sluice makes it; where it exists it is never edited.'),
   port: count(1, 65535).optional().describe('Port of the Service. Needed where the Service does not exist yet; where it does, its own ports are used.'),
   targetPort: scalar.targetPort.optional().describe('Port of the container, by number or name. Default: `port`.'),
-  appProtocol: z.string().min(1).max(63).optional().describe('Protocol of the port, for example `http`, `http2`, `grpc`. Default `http`.'),
+  appProtocol: z.string().min(1).max(63).optional().describe('Protocol of the port, for example `http`, `http2`, `grpc`. Default: none, and the port is named `http`.'),
 })
 export const managedIstio = ruled(
   z.strictObject({
-    hosts: z.array(host).min(1).max(16).optional().describe('Hosts of the VirtualService. Default: the fully qualified name of the Service.'),
+    hosts: z.array(scalar.anyHost).min(1).max(16).optional().describe('Hosts of the VirtualService. Default: the fully qualified name of the Service.'),
     gateways: z.array(scalar.gateway).min(1).max(16).optional().describe('Gateways of the VirtualService; `mesh` stands for the sidecars. Default `[mesh]`.'),
     timeout: scalar.timeout.optional().describe('Time-out of a request. Default: none.'),
     retries: z

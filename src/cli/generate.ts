@@ -1,0 +1,19 @@
+/** `sluice generate`: writes what is generated from the schema, crds/*.yaml and docs/api.md. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { crds } from '../rollout/crd.ts'
+import { reference } from '../rollout/reference.ts'
+
+/** All generated files, by path from the project's root. */
+export function generated(): { readonly path: string; readonly text: string }[] {
+  return [...crds().map(({ file, yaml }) => ({ path: `crds/${file}`, text: yaml })), { path: 'docs/api.md', text: reference() }]
+}
+
+/** Writes them under `root` and answers their paths. Throws where the folder cannot be written. */
+export function run(root: string): string[] {
+  return generated().map(({ path, text }) => {
+    mkdirSync(dirname(join(root, path)), { recursive: true })
+    writeFileSync(join(root, path), text)
+    return path
+  })
+}
