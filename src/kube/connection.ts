@@ -30,6 +30,8 @@ export interface Connection {
   access(lane: Lane): Promise<Access>
   /** Forgets what is known of the credentials, after a 401: token files and plugins are asked again. False: this was done just before. */
   renew(): boolean
+  /** `close` was called: nothing is worth another try. */
+  readonly closed: boolean
   /** Cuts all connections, requests under way included. */
   close(): Promise<void>
 }
@@ -147,6 +149,7 @@ function connectionOf(first: KubeConfig, reload: () => KubeConfig): Connection {
   let config = first
   let resolved: { readonly at: number; readonly secrets: Promise<Secrets> } | undefined
   let renewedAt = -Infinity
+  let closed = false
   const pools = poolsOf(first.getCurrentCluster()?.proxyUrl)
 
   const secrets = (): Promise<Secrets> => {
@@ -181,7 +184,13 @@ function connectionOf(first: KubeConfig, reload: () => KubeConfig): Connection {
       resolved = undefined
       return true
     },
-    close: () => pools.close(),
+    get closed() {
+      return closed
+    },
+    close: () => {
+      closed = true
+      return pools.close()
+    },
   }
 }
 

@@ -33,7 +33,7 @@ export async function exchange(connection: Connection, question: Question, wait:
   let renewed = false
   for (let tried = 0; ; tried++) {
     const answer = await once(connection, question, Math.max(1, deadline - performance.now()))
-    if (answer.ok) return answer
+    if (answer.ok || connection.closed) return answer
     if (answer.status === 401 && !renewed) {
       renewed = true
       if (connection.renew()) continue
