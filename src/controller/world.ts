@@ -1,5 +1,5 @@
 /** The world as one pass may read it: caches, never the network. Also which watches fill them, and what the caches may forget. */
-import { rememberWriters } from '../kube/writers.ts'
+import type { Cache, CacheState } from '../kube/cache.ts'
 import type { KubeObject, Resource } from '../rollout/objects.ts'
 import { revisionLabel, rolloutLabel } from '../revision/marks.ts'
 
@@ -21,8 +21,7 @@ export type Kind =
   | 'Namespace'
   | 'ValidatingAdmissionPolicyBinding'
 
-/** Syncing: no complete list yet, so what is absent may exist. NotServed: the API server has no such kind. */
-export type CacheState = 'Synced' | 'Syncing' | 'NotServed'
+export type { CacheState } from '../kube/cache.ts'
 
 /** Read access to caches. Objects are shared and must never be changed. */
 export interface World {
@@ -51,6 +50,8 @@ export interface Watched {
   readonly optional?: boolean
   /** Fields, in the words of fieldsV1, whose last writer is remembered (kube/writers.ts) when managedFields are dropped. */
   readonly writers?: readonly string[]
+  /** Labels by which `list` is asked. */
+  readonly labelIndexes?: readonly string[]
   /** What of the object is kept beside apiVersion, kind and metadata; undefined keeps all. */
   readonly keep?: (object: KubeObject) => Partial<KubeObject>
 }
@@ -59,10 +60,10 @@ export interface Watched {
 export const watched: readonly Watched[] = [
   { kind: 'Rollout', group: 'sluice.dev', plural: 'rollouts', versions: ['v1alpha1'], namespaced: true },
   { kind: 'RolloutRequest', group: 'sluice.dev', plural: 'rolloutrequests', versions: ['v1alpha1'], namespaced: true },
-  { kind: 'Deployment', group: 'apps', plural: 'deployments', versions: ['v1'], namespaced: true, writers: ['f:spec/f:replicas'] },
+  { kind: 'Deployment', group: 'apps', plural: 'deployments', versions: ['v1'], namespaced: true, writers: ['f:spec/f:replicas'], labelIndexes: [rolloutLabel] },
   { kind: 'Service', group: '', plural: 'services', versions: ['v1'], namespaced: true, keep: ({ spec }) => ({ spec }) },
-  { kind: 'EndpointSlice', group: 'discovery.k8s.io', plural: 'endpointslices', versions: ['v1'], namespaced: true, labelSelector: rolloutLabel, keep: endpointsOnly },
-  { kind: 'Pod', group: '', plural: 'pods', versions: ['v1'], namespaced: true, labelSelector: revisionLabel, keep: podHealth },
+  { kind: 'EndpointSlice', group: 'discovery.k8s.io', plural: 'endpointslices', versions: ['v1'], namespaced: true, labelSelector: rolloutLabel, labelIndexes: ['kubernetes.io/service-name'], keep: endpointsOnly },
+  { kind: 'Pod', group: '', plural: 'pods', versions: ['v1'], namespaced: true, labelSelector: revisionLabel, labelIndexes: [revisionLabel], keep: podHealth },
   { kind: 'HorizontalPodAutoscaler', group: 'autoscaling', plural: 'horizontalpodautoscalers', versions: ['v2', 'v1'], namespaced: true, keep: scaleTarget },
   { kind: 'ScaledObject', group: 'keda.sh', plural: 'scaledobjects', versions: ['v1alpha1'], namespaced: true, optional: true, keep: scaleTarget },
   { kind: 'VirtualService', group: 'networking.istio.io', plural: 'virtualservices', versions: ['v1', 'v1beta1', 'v1alpha3'], namespaced: true, optional: true, writers: ['f:spec/f:http'], keep: ({ spec }) => ({ spec }) },
@@ -78,18 +79,21 @@ export const watched: readonly Watched[] = [
   },
 ]
 
-/** The object as a cache keeps it: without managedFields and last-applied, and with who last wrote the fields that `watch.writers` names. */
-export function pruned(object: KubeObject, watch: Watched): KubeObject {
-  const { managedFields: _, annotations, ...metadata } = object.metadata
-  const { 'kubectl.kubernetes.io/last-applied-configuration': __, ...keptAnnotations } = annotations ?? {}
-  const kept: KubeObject = {
-    ...(watch.keep ? { apiVersion: object.apiVersion, kind: object.kind, ...watch.keep(object) } : object),
-    apiVersion: object.apiVersion,
-    kind: object.kind,
-    metadata: annotations ? { ...metadata, annotations: keptAnnotations } : metadata,
+/** What a cache of this watch keeps of an object (kube/cache drops managedFields by itself). */
+export function prune(watch: Watched): (object: KubeObject) => KubeObject {
+  const { keep } = watch
+  if (!keep) return (object) => object
+  return (object) => ({ apiVersion: object.apiVersion, kind: object.kind, metadata: object.metadata, ...keep(object) })
+}
+
+/** Caches as the world. A kind without a cache is one that the API server does not serve. */
+export function worldOf(caches: ReadonlyMap<Kind, Cache>): World {
+  return {
+    state: (kind) => caches.get(kind)?.state ?? 'NotServed',
+    resource: (kind) => (caches.get(kind)?.state === 'NotServed' ? undefined : caches.get(kind)?.resource),
+    get: (kind, namespace, name) => caches.get(kind)?.get(namespace, name),
+    list: (kind, namespace, labels) => caches.get(kind)?.list(namespace, labels) ?? [],
   }
-  rememberWriters(object, kept, watch.writers ?? [])
-  return kept
 }
 
 /** Tools that write what Git says, again and again. Everybody else counts as a person. */

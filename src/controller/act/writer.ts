@@ -69,11 +69,12 @@ export class Writer {
     return { ok: true, wrote: answer.ok }
   }
 
-  /** Gives an object of somebody else back to its managers, when nothing urgent waits. */
+  /** Gives an object of somebody else back to its managers, when nothing urgent waits. The cached one has no managedFields and is read again. */
   disowning(kind: Kind, object: KubeObject): () => Promise<void> {
-    const resource = this.resource(kind)
     return async () => {
-      if (resource) await this.context.disown(resource, object)
+      const resource = this.resource(kind)
+      const whole = object.metadata.managedFields ? { ok: true as const, value: object } : await this.get(kind, object)
+      if (resource && whole.ok && whole.value.metadata.uid === object.metadata.uid) await this.context.disown(resource, whole.value)
     }
   }
 

@@ -6,13 +6,11 @@ import { managedTotal, problemsOfSteps } from '../../traffic/expressible.ts'
 import { routers } from '../../traffic/index.ts'
 import type { Arms, RouteReading, Router, Selector } from '../../traffic/router.ts'
 import { profileFollows, serviceProfileName, splitIgnored } from '../../traffic/smi.ts'
+import { fieldManager } from '../../kube/client.ts'
 import { lastWriter } from '../../kube/writers.ts'
 import { isGitOps, type Kind } from '../world.ts'
 import { granted, notGranted } from './grant.ts'
 import { isOurs, type Scope } from './scope.ts'
-
-/** Field manager of all our writes. */
-export const fieldManager = 'sluice'
 
 /** One route object that the spec leads to, found or not. */
 export interface Route {
