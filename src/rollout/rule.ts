@@ -52,3 +52,14 @@ export function exactlyOne<T extends object>(keys: readonly (keyof T & string)[]
     holds: (value) => keys.filter((key) => value[key] !== undefined).length === 1,
   }
 }
+
+/** A list whose entries have a name of their own: `x-kubernetes-list-type: map`, so that the API server refuses duplicates and merges entry by entry. */
+export function named<T extends { name: string }>(entry: z.ZodType<T, T>, most: number): z.ZodArray<z.ZodType<T, T>> {
+  const list = z.array(entry).min(1).max(most)
+  const checked = list.superRefine((entries, context) => {
+    entries.forEach(({ name }, index) => {
+      if (entries.findIndex((other) => other.name === name) !== index) context.addIssue({ code: 'custom', path: [index, 'name'], message: `${JSON.stringify(name)} is there already: names are unique, give another one` })
+    })
+  })
+  return checked.meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })
+}

@@ -1,6 +1,6 @@
 /** The API of Sluice as one zod schema: the source of types, messages, `crds/*.yaml` and `docs/api.md`. Defaults live in plan.ts, their description here. */
 import { z } from 'zod'
-import { exactlyOne, ruled } from './rule.ts'
+import { exactlyOne, named, ruled } from './rule.ts'
 import * as scalar from './scalars.ts'
 import { backendsRules, managedRules, requestRules, specRules, stepsRules, virtualServiceRefsRules } from './spec-rules.ts'
 
@@ -121,7 +121,7 @@ export const analysis = z.strictObject({
   minRequests: count(1, 1_000_000).optional().describe('Requests of the canary in the window below which a check says nothing. Default `30`.'),
   noData: patience.optional().describe('What to do while there are no series, or too few requests. Default `{action: Hold, deadline: 15m}`.'),
   sourceError: patience.optional().describe('What to do while the metric source does not answer. Default `{action: Hold, deadline: 5m}`.'),
-  checks: z.array(check).min(1).max(16).meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] }).describe('The questions; every one must pass before a step is left.'),
+  checks: named(check, 16).describe('The questions; every one must pass before a step is left.'),
 })
 export const window = z.strictObject({
   cron: scalar.cron.describe('When the window opens: minute, hour, day, month, weekday. A time that the clock skips opens at the next hour; one that it repeats opens once.'),
@@ -141,10 +141,7 @@ export const spec = ruled(
       .strictObject({ windows: z.array(window).min(1).max(20).describe('Times in which a journey may start. One that is under way when the window closes goes on.') })
       .optional()
       .describe('When a journey may start. Default: at any time.'),
-    dependsOn: z
-      .array(z.strictObject({ name: scalar.shortObjectName.describe('Name of the other Rollout, in the same namespace.') }))
-      .min(1).max(16)
-      .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })
+    dependsOn: named(z.strictObject({ name: scalar.shortObjectName.describe('Name of the other Rollout, in the same namespace.') }), 16)
       .optional()
       .describe('Rollouts that must have no journey under way before one of this starts.'),
     progressDeadline: positiveDuration.optional().describe('How long getting ready, or a write, may take before the journey fails. Waiting for requests is not counted. Default `10m`.'),
