@@ -1,6 +1,6 @@
 /** One pass over one rollout: observe → decide → lower → commit → raise → tell → wake at. No waiting for the network but for the pass' own writes. */
 import type { Question } from '../analysis/reading.ts'
-import type { Failure, Result } from '../kube/api.ts'
+import type { Failure } from '../kube/api.ts'
 import type { Action } from '../rollout/actions.ts'
 import type { Decision } from '../rollout/decision.ts'
 import { iso } from '../rollout/duration.ts'
@@ -17,10 +17,12 @@ export interface Observed {
   /** What to ask the metric source from now on; `status` is the one that was just committed, or the one that was seen. */
   ask(status: RolloutStatus | undefined, now: number): Asked
   /** One write with the preconditions of what this pass saw. */
-  act(action: Action): Promise<Result<unknown>>
+  act(action: Action): Promise<Done>
   /** Of the Rollout that was seen: what a compare-and-set must test. */
   readonly committing: Committing
 }
+/** Of what a write brought, a pass only reads whether it failed. */
+export type Done = { readonly ok: true } | Failure
 export interface Asked {
   readonly questions: readonly Question[]
   /** Unix ms at which `ask` would name a later question. */
@@ -70,7 +72,7 @@ export async function reconcile(key: string, lane: Lane, around: Surroundings): 
 }
 
 /** Takes traffic away, before anything is written down and with nobody's permission: everything at once, and all of it is tried. */
-async function lower(observed: Observed, decision: Decision, around: Surroundings): Promise<readonly Result<unknown>[]> {
+async function lower(observed: Observed, decision: Decision, around: Surroundings): Promise<readonly Done[]> {
   const outcomes = await Promise.all(decision.lower.map(async action => ({ action, result: await observed.act(action) })))
   for (const { action, result } of outcomes) {
     if (!result.ok && !stale(result)) around.alert(observed.seen, { type: 'LoweringFailed', route: 'route' in action ? action.route : action.type, failure: result })
@@ -112,7 +114,7 @@ function stale(failure: Failure): boolean {
   return failure.reason === 'TestFailed' || failure.reason === 'Conflict' || failure.reason === 'NotFound' || failure.reason === 'AlreadyExists'
 }
 
-function next(lane: Lane, wakeAt: number | undefined, lowered: readonly Result<unknown>[], committed: CommitOutcome | undefined, raised: Failure | 'Fenced' | undefined): Next {
+function next(lane: Lane, wakeAt: number | undefined, lowered: readonly Done[], committed: CommitOutcome | undefined, raised: Failure | 'Fenced' | undefined): Next {
   const unlowered = lowered.filter(one => !one.ok)
   if (unlowered.length > 0) return again(unlowered, 'Closing')
   if (committed?.outcome === 'Lost') return { again: true, lane }

@@ -2,7 +2,7 @@
 import type { Note, RolloutStatus } from '../rollout/schema.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Log, LogFields } from '../telemetry/log.ts'
-import type { Failure, Result } from '../kube/api.ts'
+import type { EventOutcome } from '../kube/events.ts'
 import type { Alert } from './reconcile.ts'
 
 /** The Rollout that a note is about. */
@@ -14,8 +14,8 @@ export interface About {
 export interface TellerOptions {
   readonly clock: Clock
   readonly log: Log
-  /** Creates the Kubernetes event of a note under a name that follows from the note's id; one that exists already counts as created. */
-  readonly publish: (about: About, note: Note) => Promise<Result<unknown>>
+  /** Creates the Kubernetes event of a note under a name that follows from the note's id; one that exists already counts as delivered. Never rejects. */
+  readonly publish: (about: About, note: Note) => Promise<EventOutcome>
 }
 /** What was in the outbox before this process began and is older than this, in ms, is not made an event any more: it was told, or is no news. */
 const tooOld = 3_600_000
@@ -100,16 +100,15 @@ export class Teller {
   #deliver(box: Box, note: Note, pause: number): void {
     const delivery: Delivery = {}
     box.underWay.set(note.id, delivery)
-    void this.#options.publish(box.about, note).then(result => {
+    void this.#options.publish(box.about, note).then(outcome => {
       if (box.underWay.get(note.id) !== delivery || this.#boxes.get(box.about.uid) !== box) return
-      if (result.ok || result.reason === 'AlreadyExists' || hopeless(result)) {
-        if (!result.ok && hopeless(result)) this.#options.log.warn({ rollout: box.about.name, namespace: box.about.namespace, note: note.type, reason: result.reason }, `the event could not be written: ${result.message}`)
-        box.underWay.delete(note.id)
-        box.delivered.add(note.id)
+      if (outcome === 'Failed') {
+        delivery.timer = this.#options.clock.setTimeout(() => this.#deliver(box, note, Math.min(pause * 2, longestPause)), pause)
         return
       }
-      const wait = Math.max(result.retryAfterMs ?? 0, pause)
-      delivery.timer = this.#options.clock.setTimeout(() => this.#deliver(box, note, Math.min(pause * 2, longestPause)), wait)
+      // What was refused will be refused again: a namespace that is being deleted, a missing right.
+      box.underWay.delete(note.id)
+      box.delivered.add(note.id)
     })
   }
 
@@ -120,10 +119,6 @@ export class Teller {
   }
 }
 
-/** A namespace that is being deleted takes no events, and a refused one will be refused again; a missing right may come, but nobody waits for it. */
-function hopeless(failure: Failure): boolean {
-  return failure.reason === 'NotFound' || failure.reason === 'Invalid' || failure.reason === 'Forbidden'
-}
 function present(fields: Record<string, unknown>): LogFields {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 }

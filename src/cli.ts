@@ -1,0 +1,126 @@
+/** The command line: verbs and flags. What a verb does is imported when it is asked for, so that --help is there at once. */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { fileURLToPath } from 'node:url'
+import packageJson from '../package.json' with { type: 'json' }
+import { CliFailure, exitCodes, type Io } from './cli/io.ts'
+import { controllerConfig, controllerDefaults, type ControllerFlags } from './config.ts'
+import { parseDuration } from './rollout/duration.ts'
+import type { RequestAction } from './rollout/schema.ts'
+
+export interface Surroundings {
+  readonly io: Io
+  /** Names this process where --identity does not. */
+  readonly identity: string
+}
+
+/** Runs one command and resolves to its exit code. Errors become one line on standard error. */
+export async function run(argv: readonly string[], { io, identity }: Surroundings): Promise<number> {
+  let code: number = exitCodes.done
+  const program = build(io, identity, async work => void (code = await work()))
+  try {
+    if (argv.length === 0) program.outputHelp()
+    else await program.parseAsync(argv, { from: 'user' })
+    return code
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode
+    if (!(error instanceof CliFailure)) throw error
+    io.stderr.write(`sluice: ${error.message}\n`)
+    return error.exitCode
+  }
+}
+
+type Run = (work: () => Promise<number>) => Promise<void>
+
+function build(io: Io, identity: string, doing: Run): Command {
+  const program = new Command('sluice')
+    .commandsGroup('Look:')
+    .description('Progressive delivery for Kubernetes: a little traffic at a time, and back by itself when users are hurt.')
+    .version(packageJson.version, '-V, --version')
+    .helpCommand('help [command]', 'show help for a command')
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureOutput({ writeOut: text => io.stdout.write(text), writeErr: text => io.stderr.write(text.replace(/^error: /, 'sluice: ')), getOutHelpWidth: () => io.stdout.columns() ?? 100, getErrHelpWidth: () => io.stderr.columns() ?? 100, getOutHasColors: () => io.color, getErrHasColors: () => io.color })
+  looking(program, io, doing)
+  program.commandsGroup('Steer:')
+  steering(program, io, doing)
+  program.commandsGroup('Run:')
+  running(program, io, identity, doing)
+  return program
+}
+
+/** The flags that every verb takes. */
+function onCluster(command: Command): Command {
+  return command
+    .addOption(new Option('-n, --namespace <name>', "namespace of the rollout (default: the context's)"))
+    .option('--kubeconfig <file>', 'kubeconfig to use (default: KUBECONFIG, then ~/.kube/config, then the service account)')
+    .option('--context <name>', 'context of the kubeconfig (default: the current one)')
+}
+
+function looking(program: Command, io: Io, doing: Run): void {
+  onCluster(program.command('get').description('show one rollout, or all of a namespace').argument('[rollout]', 'name of one; all of the namespace without it'))
+    .option('-A, --all-namespaces', 'all rollouts of the cluster')
+    .option('-w, --watch', 'go on showing; with a name until its journey ends')
+    .addOption(new Option('-o, --output <form>', 'form of the output').choices(['wide', 'json', 'yaml']))
+    .action((name: string | undefined, flags: object) => doing(async () => (await import('./cli/get.ts')).get(name, flags, io)))
+  onCluster(program.command('wait').description('wait until what the Deployment says now is promoted; exit code 0 promoted, 2 rolled back, 3 waits for a person, 4 timed out').argument('<rollout>'))
+    .option('-t, --timeout <duration>', 'how long to wait', duration, 30 * 60_000)
+    .option('-q, --quiet', 'say nothing while waiting')
+    .action((name: string, flags: { timeout: number }) => doing(async () => (await import('./cli/wait.ts')).wait(name, flags, io)))
+  program.command('version').description('show the version').action(() => doing(async () => {
+    io.stdout.write(`sluice ${packageJson.version} (Node ${process.versions.node})\n`)
+    return exitCodes.done
+  }))
+}
+
+const verbs: readonly { readonly action: RequestAction; readonly does: string }[] = [
+  { action: 'Promote', does: 'leave the present step now, in place of its hold, its approval and missing data; never in place of readiness or a failing check' },
+  { action: 'Approve', does: 'give the approval that the present step waits for' },
+  { action: 'Abort', does: 'take the new revision back at once' },
+  { action: 'Retry', does: 'try a failed revision again' },
+  { action: 'Pause', does: 'let no weight rise until it is resumed; checks and rollback go on' },
+  { action: 'Resume', does: 'let a paused or held rollout go on' },
+  { action: 'Rollback', does: 'go back to the revision before the last promotion' },
+]
+function steering(program: Command, io: Io, doing: Run): void {
+  for (const { action, does } of verbs) {
+    const command = onCluster(program.command(action.toLowerCase()).description(does).argument('<rollout>'))
+    command.option('-r, --reason <text>', 'why, for the record and for those who are told')
+    if (action === 'Promote') command.option('--full', 'pass over everything up to the promotion')
+    command.action((name: string, flags: object) => doing(async () => (await import('./cli/request.ts')).request(action, name, flags, io)))
+  }
+}
+
+function running(program: Command, io: Io, identity: string, doing: Run): void {
+  const defaults = controllerDefaults
+  program.command('controller').description('run the controller')
+    .option('--kubeconfig <file>', 'kubeconfig to use (default: KUBECONFIG, then ~/.kube/config, then the service account)')
+    .option('--context <name>', 'context of the kubeconfig (default: the current one)')
+    .option('-n, --namespace <name>', 'look after this namespace only (default: all)')
+    .option('--prometheus <url>', 'the Prometheus that answers checks, such as http://prometheus.monitoring:9090')
+    .option('--scrape-interval <duration>', 'how often that Prometheus scrapes the mesh', defaults.scrapeInterval)
+    .option('--propagation-delay <duration>', 'how long the mesh needs to spread a change to its proxies', defaults.propagationDelay)
+    .option('--cluster-domain <domain>', 'DNS domain of the cluster', defaults.clusterDomain)
+    .option('--no-leader-elect', 'do not take the lease: only where no second instance can ever run')
+    .option('--leader-election-namespace <name>', "namespace of the lease `sluice` (default: the pod's)")
+    .option('--identity <name>', 'name of this instance in lease, status and events (default: host name and a random part)')
+    .option('--health-port <port>', 'port of /healthz and /readyz; 0 for none', defaults.healthPort)
+    .option('--log-level <level>', 'debug, info, warn or error', defaults.logLevel)
+    .action((flags: ControllerFlags) => doing(async () => {
+      const checked = controllerConfig(flags, identity)
+      if (!checked.ok) throw new CliFailure(checked.problems.join('\nsluice: '))
+      return (await import('./cli/controller.ts')).runController(checked.config, io)
+    }))
+  program.command('generate', { hidden: true }).description('write crds/ and docs/api.md from the schema').action(() => doing(async () => {
+    const { run: generate } = await import('./cli/generate.ts')
+    for (const path of generate(root)) io.stdout.write(`${path}\n`)
+    return exitCodes.done
+  }))
+}
+/** The directory of the project, in which crds/ and docs/ are. */
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+function duration(text: string): number {
+  const ms = parseDuration(text)
+  if (ms === undefined || ms === 0) throw new InvalidArgumentError('Write a duration such as 90s, 30m or 1h30m.')
+  return ms
+}

@@ -1,0 +1,60 @@
+/** `sluice controller`: the one process that decides. Runs until it is told to stop. */
+import type { ControllerConfig } from '../config.ts'
+import { noSource, type Source } from '../controller/fetch.ts'
+import { startController, type Controller } from '../controller/controller.ts'
+import { kubeClient } from '../kube/client.ts'
+import { loadConnection } from '../kube/connection.ts'
+import { prometheusSource, urlProblem } from '../metrics/prometheus.ts'
+import { serveHealth, type HealthServer } from '../server/health.ts'
+import { createLog, type Log } from '../telemetry/log.ts'
+import { CliFailure, exitCodes, type Io } from './io.ts'
+
+/** Runs the controller until SIGTERM or Ctrl-C, then ends what is under way and gives the lease back. Returns 0; throws CliFailure where it cannot begin. */
+export async function runController(config: ControllerConfig, io: Io): Promise<number> {
+  const log = createLog({ level: config.logLevel, form: 'Json' })
+  const source = sourceOf(config, log, io)
+  const connection = await loadConnection({ kubeconfig: config.kubeconfig, context: config.context })
+  if (!connection.ok) throw new CliFailure(connection.message)
+  const { server, namespace } = connection.value
+  const leaseNamespace = config.leaderElectionNamespace ?? config.namespace ?? namespace
+  // From here on until the controller runs, nothing is under way that would have to end.
+  let controller: Controller | undefined
+  const health = await listen(config, () => controller)
+  log.info({ server, identity: config.identity, namespace: config.namespace ?? 'all', prometheus: config.prometheus ?? 'none', lease: config.leaderElect ? `${leaseNamespace}/sluice` : 'none' }, 'starting')
+  controller = startController({
+    api: kubeClient(connection.value), clock: io.clock, log, source, random: Math.random, namespace: config.namespace,
+    settings: { identity: config.identity, propagationDelayMs: config.propagationDelayMs, scrapeIntervalMs: config.scrapeIntervalMs, clusterDomain: config.clusterDomain },
+    ...(config.leaderElect ? { election: { namespace: leaseNamespace, name: 'sluice' } } : {}),
+  })
+  await stopAsked(io.stopped)
+  log.info({ identity: config.identity }, 'stopping')
+  await controller.stop()
+  await health?.close()
+  await connection.value.close()
+  log.info({ identity: config.identity }, 'stopped')
+  return exitCodes.done
+}
+
+function sourceOf(config: ControllerConfig, log: Log, io: Io): Source {
+  if (config.prometheus === undefined) {
+    log.warn({}, 'no metric source: checks will answer with an error until the controller is started with --prometheus URL')
+    return noSource
+  }
+  const problem = urlProblem(config.prometheus)
+  if (problem !== undefined) throw new CliFailure(`--prometheus: ${problem}`)
+  return prometheusSource({ name: 'default', url: config.prometheus, onWarning: warning => log.warn({ source: 'default' }, `Prometheus warns: ${warning}`) }, io.clock)
+}
+
+async function listen(config: ControllerConfig, controller: () => Controller | undefined): Promise<HealthServer | undefined> {
+  if (config.healthPort === 0) return undefined
+  const unready = () => controller()?.unready() ?? ['starting']
+  try {
+    return await serveHealth({ port: config.healthPort, sick: () => [], unready })
+  } catch (error) {
+    throw new CliFailure(`health checks cannot be served on port ${config.healthPort} (${(error as NodeJS.ErrnoException).code ?? String(error)}); choose another with --health-port, or 0 for none`)
+  }
+}
+
+function stopAsked(signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })))
+}

@@ -1,0 +1,135 @@
+/** The controller: caches and election always run; passes only while this process leads. */
+import type { KubeApi } from '../kube/api.ts'
+import { eventRecorder } from '../kube/events.ts'
+import { startLease, type Lease } from '../kube/lease.ts'
+import type { Settings } from '../rollout/decision.ts'
+import type { Note } from '../rollout/schema.ts'
+import type { Clock } from '../telemetry/clock.ts'
+import type { Log } from '../telemetry/log.ts'
+import { startCaches, type Caches } from './caches.ts'
+import { Fetcher, type Source } from './fetch.ts'
+import type { Sightings } from './observe/sightings.ts'
+import { Queue } from './queue.ts'
+import { reconcile } from './reconcile.ts'
+import { timed } from './server-clock.ts'
+import { surroundings } from './surroundings.ts'
+import { Teller, type About } from './tell.ts'
+import { keyOf, Wakes } from './wakes.ts'
+
+export interface ControllerOptions {
+  readonly api: KubeApi
+  readonly clock: Clock
+  readonly log: Log
+  /** `identity` names this process in the lease, in status.writer and in events. */
+  readonly settings: Settings
+  readonly source: Source
+  /** Only this namespace is watched; all of them where unset. */
+  readonly namespace?: string
+  /** Where the lease is. Unset: nobody else runs, and this process leads from the start. */
+  readonly election?: { readonly namespace: string; readonly name: string }
+  /** In [0, 1), for jitter. */
+  readonly random: () => number
+}
+export interface Controller {
+  /** Passes run here, as far as is known. */
+  readonly leading: boolean
+  /** Who leads, as last read. */
+  readonly leader: string | undefined
+  /** Why it could not work yet, one sentence each: a kind without its first complete list. Empty on a standby that is complete. */
+  unready(): readonly string[]
+  /** Ends the running passes, gives the lease back, ends every watch. */
+  stop(): Promise<void>
+}
+const slots = { Closing: 64, People: 8, Rest: 16 }
+
+/** Starts to watch at once, and to work as soon as it leads and has seen everything. */
+export function startController(options: ControllerOptions): Controller {
+  const { clock, log, settings, random } = options
+  const { api, offset } = timed(options.api, clock)
+  const wakes = new Wakes()
+  const sightings = new Map<string, Sightings>()
+  const uids = new Map<string, string>()
+  let leading = false
+  let lease: Lease | undefined
+
+  const queue: Queue = new Queue({
+    clock, random, slots,
+    run: (key, lane) => reconcile(key, lane, around),
+    onBug: (key, error) => log.error({ rollout: key, err: error }, 'a pass threw: this is a bug of Sluice, please report it with this line'),
+  })
+  const fetcher = new Fetcher({ clock, source: options.source, wake: key => leading && queue.add(key, 'Closing') })
+  const teller = new Teller({ clock, log, publish: publisher(api, options) })
+  const caches: Caches = startCaches({
+    api, clock, log, random, namespace: options.namespace,
+    changed(kind, change) {
+      if (kind === 'Rollout') uids.set(keyOf(change.object), change.object.metadata.uid ?? '')
+      for (const { key, lane } of wakes.of(kind, change)) if (leading) queue.add(key, lane)
+    },
+    stateChanged: () => everything(),
+  })
+  const mayRaise = () => leading && (lease === undefined || lease.mayRaise())
+  const around = surroundings({ api, clock, log, settings, caches, fetcher, teller, mayRaise, clockOffsetMs: offset, sightings, gone: forget })
+
+  function everything(): void {
+    if (!leading || caches.problems().length > 0) return
+    for (const rollout of caches.list('Rollout', undefined)) queue.add(keyOf(rollout), 'Rest')
+  }
+  function forget(key: string): void {
+    sightings.delete(key)
+    fetcher.forget(key)
+    const uid = uids.get(key)
+    uids.delete(key)
+    if (uid !== undefined) teller.forget(uid)
+  }
+  let turn = Promise.resolve()
+  function started(): void {
+    leading = true
+    log.info({ identity: settings.identity }, 'leading')
+    turn = turn.then(() => {
+      if (!leading) return
+      queue.start()
+      everything()
+    })
+  }
+  function stopped(reason: string): void {
+    leading = false
+    log.warn({ identity: settings.identity, reason }, `no longer leading: ${reason}`)
+    fetcher.stop()
+    teller.stop()
+    // A new lead begins with what is there then.
+    sightings.clear()
+    turn = turn.then(() => queue.stop())
+  }
+  if (options.election === undefined) started()
+  else {
+    const onProblem = (message: string) => log.warn({ identity: settings.identity }, `lease: ${message}`)
+    lease = startLease({ api: options.api, clock, random, ...options.election, identity: settings.identity, started, stopped, onProblem })
+  }
+  return {
+    get leading() {
+      return leading
+    },
+    get leader() {
+      return lease === undefined ? settings.identity : lease.holder
+    },
+    unready: () => caches.problems(),
+    async stop() {
+      // The passes end first, so that the next leader finds nothing half done.
+      await queue.stop()
+      if (lease === undefined) stopped('stopped')
+      else await lease.stop()
+      await turn
+      await caches.stop()
+    },
+  }
+}
+
+function publisher(api: KubeApi, { clock, settings, log }: ControllerOptions): (about: About, note: Note) => ReturnType<ReturnType<typeof eventRecorder>['record']> {
+  const recorder = eventRecorder({ api, clock, component: 'sluice', instance: settings.identity, log })
+  return (about, note) =>
+    recorder.record({
+      name: `${about.name}.${about.uid}.${note.id}`,
+      regarding: { apiVersion: 'sluice.dev/v1alpha1', kind: 'Rollout', metadata: about },
+      type: note.severity, reason: note.type, message: note.message, at: Date.parse(note.at),
+    })
+}

@@ -1,0 +1,122 @@
+/** What a pass needs from its surroundings, made of caches, the API server, the fetcher and the teller. */
+import type { KubeApi } from '../kube/api.ts'
+import { dropOwnership } from '../kube/ownership.ts'
+import { ask } from '../rollout/ask.ts'
+import { decide } from '../rollout/decide.ts'
+import type { Settings } from '../rollout/decision.ts'
+import { quietCheck } from '../rollout/procedure.ts'
+import type { RolloutStatus } from '../rollout/schema.ts'
+import type { Seen } from '../rollout/seen.ts'
+import type { Clock } from '../telemetry/clock.ts'
+import type { Log } from '../telemetry/log.ts'
+import { act, type ActContext } from './act.ts'
+import type { Caches } from './caches.ts'
+import { commit } from './commit.ts'
+import type { Fetcher } from './fetch.ts'
+import { observe, type Observation } from './observe.ts'
+import type { Sightings } from './observe/sightings.ts'
+import type { Asked, Observed, Surroundings } from './reconcile.ts'
+import type { About, Teller } from './tell.ts'
+
+export interface SurroundingsOptions {
+  readonly api: KubeApi
+  readonly clock: Clock
+  readonly log: Log
+  readonly settings: Settings
+  readonly caches: Caches
+  readonly fetcher: Fetcher
+  readonly teller: Teller
+  readonly mayRaise: () => boolean
+  /** API server's clock minus ours, ms. */
+  readonly clockOffsetMs: () => number
+  /** Since when watched values are what they are, by key of the rollout. */
+  readonly sightings: Map<string, Sightings>
+  /** The caches are complete and hold no such Rollout. */
+  readonly gone: (key: string) => void
+}
+type SeenNow = Extract<Observation, { state: 'Seen' }>
+
+/** The surroundings of every pass of this process. */
+export function surroundings(options: SurroundingsOptions): Surroundings {
+  const { api, clock, caches, fetcher, teller, settings } = options
+  return {
+    identity: settings.identity,
+    now: () => clock.now(),
+    mayRaise: options.mayRaise,
+    commit: (seen, next) => commit(api, seen, next),
+    remember: object => caches.apply('Rollout', object),
+    questions: (key, questions) => fetcher.update(key, questions),
+    tell: (seen, status, fresh) => teller.tell(about(seen), status, fresh),
+    alert: (seen, what) => teller.alert(about(seen), what),
+    observe(key, now) {
+      let memory = options.sightings.get(key)
+      if (memory === undefined) options.sightings.set(key, (memory = new Map()))
+      const uid = caches.get('Rollout', ...split(key))?.metadata.uid
+      const known = { readings: fetcher.readings(key), delivered: uid === undefined ? [] : teller.delivered(uid), clockOffsetMs: options.clockOffsetMs() }
+      const observation = observe(caches, key, settings, memory, now, known)
+      if (observation.state === 'Gone') options.gone(key)
+      return observation.state === 'Seen' ? observed(observation, options) : undefined
+    },
+  }
+}
+
+function observed(observation: SeenNow, options: SurroundingsOptions): Observed | undefined {
+  const { seen, raw, plan, problems } = observation
+  const { api, caches, settings, clock } = options
+  const resource = caches.resource('Rollout')
+  if (resource === undefined) return undefined
+  const { namespace, name, uid } = seen.rollout
+  return {
+    seen,
+    committing: { resource, namespace, name, uid, sequence: seen.status?.sequence },
+    decide: now => decide(seen, plan, settings, now, problems),
+    ask: (status, now) => asked({ ...seen, status }, observation, settings, now),
+    async act(action) {
+      const result = await act(api, raw, action, context(options, clock.now()))
+      if (result.ok && result.afterwards !== undefined) void afterwards(result.afterwards, options, action.type)
+      return result
+    },
+  }
+}
+
+function asked(seen: Seen, { plan }: SeenNow, settings: Settings, now: number): Asked {
+  const questions = ask(seen, plan, settings, now)
+  // The next slot of each question begins one interval after the present one.
+  const slots = questions.map(question => (question.at > now ? question.at : question.at + (question.check === quietCheck ? settings.scrapeIntervalMs : plan.intervalMs)))
+  return { questions, ...(slots.length === 0 ? {} : { changesAt: Math.max(now + 1, Math.min(...slots)) }) }
+}
+
+/** Where writes leave their answers. */
+export function context(options: Pick<SurroundingsOptions, 'api' | 'caches' | 'log'>, now: number): ActContext {
+  return {
+    now,
+    applied: (kind, object) => options.caches.apply(kind, object),
+    // A cache hears of deletions from its watch alone.
+    removed: () => {},
+    async disown(resource, object) {
+      const dropped = await dropOwnership(options.api, resource, object)
+      if (!dropped.ok) options.log.warn({ object: `${resource.kind}/${object.metadata.namespace}/${object.metadata.name}`, reason: dropped.reason }, `our ownership of fields could not be given back; a server-side apply of its owner may conflict: ${dropped.message}`)
+    },
+  }
+}
+/** Off the lowering path: nobody waits for it. */
+async function afterwards(work: () => Promise<void>, { log }: SurroundingsOptions, action: string): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    log.error({ err: error, action }, 'what was left to do after a write threw')
+  }
+}
+
+function about({ rollout }: Seen): About {
+  return { namespace: rollout.namespace, name: rollout.name, uid: rollout.uid }
+}
+/** `<namespace>/<name>` in two. */
+export function split(key: string): [string, string] {
+  const slash = key.indexOf('/')
+  return [key.slice(0, slash), key.slice(slash + 1)]
+}
+/** The statuses of a key's rollout as the cache has it. */
+export function statusOf(caches: Caches, key: string): RolloutStatus | undefined {
+  return caches.get('Rollout', ...split(key))?.status as RolloutStatus | undefined
+}
