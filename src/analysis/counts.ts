@@ -1,6 +1,6 @@
 /** From the answer of Prometheus to counts. Whatever is not a clean vector of counts is an Error that names what came instead. */
 import { countLabel, windowsOf } from './queries.ts'
-import type { Answer, ArmCounts, Counts, DoorAnswer, Measure, Question } from './reading.ts'
+import type { Answer, ArmCounts, Counts, Measure, Question } from './reading.ts'
 
 interface Bucket {
   /** Upper bound in ms; Infinity for the last one. */
@@ -16,38 +16,27 @@ class Malformed extends Error {}
 
 /** Counts of both arms from `data` of `/api/v1/query`, as it was parsed from JSON. An empty vector is zero requests; anything but a vector of finite counts is Error. */
 export function countsAnswer(question: Question, data: unknown): Answer {
-  return orError(() => {
-    const counted = new Map<string, Element[]>()
-    for (const element of vector(data)) {
-      const name = element.labels[countLabel] ?? ''
-      counted.set(name, [...(counted.get(name) ?? []), element])
-    }
-    const arm = (name: 'stable' | 'canary'): ArmCounts => armCounts(question, name, counted)
-    const answer = { state: 'Counts' as const, canary: arm('canary'), stable: arm('stable') }
-    const stranger = counted.keys().next()
-    if (!stranger.done) throw new Malformed(`a series with ${countLabel}="${stranger.value}" that was not asked for`)
-    return answer
-  })
-}
-
-/** The requests of a door from `data` of `/api/v1/query`. */
-export function doorAnswer(data: unknown): DoorAnswer {
-  return orError(() => {
-    const elements = vector(data)
-    if (elements.length > 1) throw new Malformed(`${elements.length} series where one was asked for`)
-    return { state: 'Counts' as const, requests: Math.round(elements[0]?.value ?? 0) }
-  })
-}
-
-function orError<T>(read: () => T): T | { readonly state: 'Error'; readonly reason: string } {
   try {
-    return read()
+    return counted(question, data)
   } catch (error) {
     if (error instanceof Malformed) return { state: 'Error', reason: `the source answered ${error.message}` }
     throw error
   }
 }
 
+function counted(question: Question, data: unknown): Answer {
+  const elements = new Map<string, Element[]>()
+  for (const element of vector(data)) {
+    const name = element.labels[countLabel] ?? ''
+    elements.set(name, [...(elements.get(name) ?? []), element])
+  }
+  const answer = { state: 'Counts' as const, canary: armCounts(question, 'canary', elements), stable: armCounts(question, 'stable', elements) }
+  const stranger = elements.keys().next()
+  if (!stranger.done) throw new Malformed(`a series with ${countLabel}="${stranger.value}" that was not asked for`)
+  return answer
+}
+
+/** Takes what it reads out of `counted`. */
 function armCounts(question: Question, arm: string, counted: Map<string, Element[]>): ArmCounts {
   const take = (window: string, what: string): readonly Element[] => {
     const elements = counted.get(`${arm}.${window}.${what}`) ?? []

@@ -1,5 +1,5 @@
 /** PromQL for questions. Names of namespaces, workloads and doors are user input: every label value is quoted, every regex escaped. */
-import type { ArmSeries, DoorQuestion, Question } from './reading.ts'
+import type { ArmSeries, Question } from './reading.ts'
 
 /** The label that tells the elements of one answer apart: `<arm>.<window>.<what>`, for example `canary.fast.bad`. */
 export const countLabel = 'count'
@@ -45,31 +45,33 @@ export function windowsOf(question: Pick<Question, 'fastMs' | 'slowMs'>): readon
   return question.fastMs > 0 && question.fastMs < question.slowMs ? [{ name: 'fast', ms: question.fastMs }, slow] : [slow]
 }
 
-/** Requests that clients' proxies, gateways and waypoints sent to a door in the window: one number, or nothing where there is no series. */
-export function doorQuery(question: DoorQuestion): string {
-  const [service = '', namespace = ''] = question.door.split('.')
-  const series: Series =
-    question.telemetry === 'Istio'
-      ? { metric: 'istio_requests_total', matchers: ['reporter=~"source|waypoint"', is('destination_service', question.door)] }
-      : { metric: 'response_total', matchers: ['direction="outbound"', is('dst_namespace', namespace), is('dst_service', service)] }
-  return `sum(${increments(series, question.windowMs)})`
+function leaves(question: Question, name: 'stable' | 'canary'): readonly Leaf[] {
+  const arm = question[name]
+  if (arm.namespace === '' || arm.workloads.every((workload) => workload === '')) return []
+  const shared = question[name === 'stable' ? 'canary' : 'stable'].door === undefined
+  if (question.measure.kind === 'DoorRequests' && arm.door !== undefined && !shared) return [{ what: 'total', series: [sentTo(arm.door, question.telemetry)] }]
+  return question.telemetry === 'Istio' ? istio(question, arm, shared) : linkerd(question, arm)
 }
 
-function leaves(question: Question, arm: 'stable' | 'canary'): readonly Leaf[] {
-  const series = question[arm]
-  if (series.namespace === '' || series.workloads.every((workload) => workload === '')) return []
-  return question.telemetry === 'Istio' ? istio(question, series, question[arm === 'stable' ? 'canary' : 'stable']) : linkerd(question, series)
+/** What clients' proxies, gateways and waypoints sent to a door. */
+function sentTo(door: string, telemetry: Question['telemetry']): Series {
+  const [service = '', namespace = ''] = door.split('.')
+  return telemetry === 'Istio'
+    ? { metric: 'istio_requests_total', matchers: ['reporter=~"source|waypoint"', is('destination_service', door)] }
+    : { metric: 'response_total', matchers: ['direction="outbound"', is('dst_namespace', namespace), is('dst_service', service)] }
 }
 
-function istio(question: Question, arm: ArmSeries, other: ArmSeries): readonly Leaf[] {
+/** `shared`: both arms have one host, and only the canary is charged with what never arrived there. */
+function istio(question: Question, arm: ArmSeries, shared: boolean): readonly Leaf[] {
   const arrived = ['reporter=~"destination|waypoint"', is('destination_workload_namespace', arm.namespace), oneOf('destination_workload', arm.workloads)]
   const requests = (...more: string[]): Series => ({ metric: 'istio_requests_total', matchers: [...arrived, ...more] })
   const failed = [requests('response_code=~"5.."'), requests('response_code!~"5.."', `grpc_response_status=~"${grpcFailures}"`)]
+  if (question.measure.kind === 'DoorRequests') return [{ what: 'total', series: [requests()] }]
   const measured: Leaf[] =
     question.measure.kind === 'SuccessRate'
       ? [{ what: 'total', series: [requests()] }, { what: 'bad', series: failed }]
       : [{ what: 'bucket', series: [{ metric: 'istio_request_duration_milliseconds_bucket', matchers: arrived }] }]
-  return arm.door === undefined ? measured : [...measured, { what: 'lost', series: lost(arm.door, arm, other.door === undefined) }]
+  return arm.door === undefined ? measured : [...measured, { what: 'lost', series: lost(arm.door, arm, shared) }]
 }
 
 /** `shared`: the other arm has the same host, so what is known to have been meant for its workloads is not charged here. */
@@ -86,6 +88,7 @@ function linkerd(question: Question, arm: ArmSeries): readonly Leaf[] {
   // The kubelet's probes pass the proxy too: without this a canary that nobody calls would look like one that answers.
   const inbound = ['direction="inbound"', 'route_name!="probe"', is('namespace', arm.namespace), oneOf('deployment', arm.workloads)]
   const responses = (...more: string[]): Series => ({ metric: 'response_total', matchers: [...inbound, ...more] })
+  if (question.measure.kind === 'DoorRequests') return [{ what: 'total', series: [responses()] }]
   return question.measure.kind === 'SuccessRate'
     ? [{ what: 'total', series: [responses()] }, { what: 'bad', series: [responses('classification="failure"')] }]
     : [{ what: 'bucket', series: [{ metric: 'response_latency_ms_bucket', matchers: inbound }] }]

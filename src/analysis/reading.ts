@@ -12,6 +12,8 @@ export type Measure =
   | { readonly kind: 'SuccessRate' }
   /** `aboveMs`: requests slower than this are bad. `percentile` in percent, for display. */
   | { readonly kind: 'Latency'; readonly percentile: number; readonly aboveMs: number }
+  /** Requests that clients sent through each arm's door, whatever became of them; none are bad. Through a shared host, or without a door: what arrived at the workloads. */
+  | { readonly kind: 'DoorRequests' }
 
 export interface Question {
   /** Stable while the question means the same: check name, revision and the start of its slow window. */
@@ -45,16 +47,3 @@ export interface Reading {
   /** Unix ms when the answer came in. */
   readonly answeredAt: number
 }
-
-/** Whether a door that closes still carries requests. */
-export interface DoorQuestion {
-  readonly telemetry: 'Istio' | 'Linkerd'
-  /** Fully qualified name of the door's Service, `<service>.<namespace>.svc.<cluster domain>`. */
-  readonly door: string
-  /** Unix ms at which the window ends. */
-  readonly at: number
-  /** Three scrapes: at least three samples lie in it, so a count of 0 means that it stood still from scrape to scrape twice. */
-  readonly windowMs: number
-}
-/** Requests that clients sent through the door in the window; a door without series has none. */
-export type DoorAnswer = { readonly state: 'Counts'; readonly requests: number } | { readonly state: 'Error'; readonly reason: string }

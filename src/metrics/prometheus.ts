@@ -1,8 +1,8 @@
 /** Prometheus as a source of counts, through `prometheus-query`. Every answer is a value, also the bad ones; no message carries a credential. */
 import { PrometheusDriver } from 'prometheus-query'
-import { countsAnswer, doorAnswer } from '../analysis/counts.ts'
-import { countsQuery, doorQuery } from '../analysis/queries.ts'
-import type { Answer, DoorAnswer, DoorQuestion, Question } from '../analysis/reading.ts'
+import { countsAnswer } from '../analysis/counts.ts'
+import { countsQuery } from '../analysis/queries.ts'
+import type { Answer, Question } from '../analysis/reading.ts'
 import { breaker } from './breaker.ts'
 import { explain } from './explain.ts'
 import type { Failed } from './explain.ts'
@@ -28,8 +28,6 @@ export interface MetricSource {
   readonly name: string
   /** The counts at `question.at`. Never rejects. */
   ask(question: Question): Promise<Answer>
-  /** The requests through a door that closes. Never rejects. */
-  askDoor(question: DoorQuestion): Promise<DoorAnswer>
   /** Whether the source is being left alone after failures, and why. */
   state(): { readonly resting: boolean; readonly reason?: string }
 }
@@ -69,10 +67,6 @@ export function prometheusSource(options: PrometheusOptions, clock: { monotonic(
     async ask(question) {
       const fetched = await query(countsQuery(question), question.at)
       return fetched.ok ? countsAnswer(question, fetched.data) : { state: 'Error', reason: fetched.reason }
-    },
-    async askDoor(question) {
-      const fetched = await query(doorQuery(question), question.at)
-      return fetched.ok ? doorAnswer(fetched.data) : { state: 'Error', reason: fetched.reason }
     },
     state: rest.state,
   }

@@ -4,8 +4,26 @@ import type { KubeObject } from '../rollout/objects.ts'
 /** The objects of the cluster, by `<plural>.<group>` (core kinds by plural); a kind that is not served has none. */
 export interface World {
   list(id: string): readonly KubeObject[]
+  serves(id: string): boolean
   /** Changes whenever any object has changed. */
   version(): number
+}
+
+/** A store as a world. Lists are remembered until something changes. */
+export function worldOf(store: { readonly revision: number; serves(id: string): boolean; list(id: string): readonly KubeObject[] }): World {
+  let version: number | undefined
+  const lists = new Map<string, readonly KubeObject[]>()
+  return {
+    version: () => store.revision,
+    serves: (id) => store.serves(id),
+    list(id) {
+      if (version !== store.revision) lists.clear()
+      version = store.revision
+      const known = lists.get(id) ?? (store.serves(id) ? store.list(id) : [])
+      lists.set(id, known)
+      return known
+    },
+  }
 }
 export interface Call {
   /** Where the caller is. */
@@ -82,14 +100,29 @@ function followed(world: World, call: Call, entry: any, namespace: string, mayDe
   return loaded.length > 0 ? { arms: loaded } : { nowhere: 'total destination weight = 0' }
 }
 
+/** Proxies know the ServiceProfile, into which Linkerd's adaptor copies a TrafficSplit. In a cluster without that kind the split itself is followed. */
 function routeLinkerd(world: World, call: Call): Routing {
   const host = callersHost(call)
   const [service, namespace] = host.split('.')
-  const split = world.list('trafficsplits.split.smi-spec.io').find(({ metadata, spec }) => metadata.namespace === namespace && spec?.service === service)
-  if (split === undefined) return plain(world, host)
-  const arms = ((split.spec?.backends ?? []) as readonly any[]).map((backend) => armOf(world, `${backend.service}.${namespace}${suffix}`, undefined, undefined, quantity(backend.weight)))
-  const loaded = arms.filter(({ weight }) => weight > 0)
-  return loaded.length > 0 ? { arms: loaded } : { nowhere: `TrafficSplit ${namespace}/${split.metadata.name} gives no backend any weight` }
+  const backends = world.serves('serviceprofiles.linkerd.io') ? overrides(world, host, [call.namespace, namespace!]) : split(world, service!, namespace!)
+  if (backends === undefined || backends.length === 0) return plain(world, host)
+  const loaded = backends.map((backend) => armOf(world, backend.host, undefined, undefined, quantity(backend.weight))).filter(({ weight }) => weight > 0)
+  return loaded.length > 0 ? { arms: loaded } : { nowhere: `no backend of ${host} has any weight` }
+}
+
+interface Backend {
+  readonly host: string
+  readonly weight: unknown
+}
+/** The caller's own profile goes before the one of the service. */
+function overrides(world: World, host: string, namespaces: readonly string[]): readonly Backend[] | undefined {
+  const profiles = world.list('serviceprofiles.linkerd.io').filter(({ metadata }) => metadata.name === host)
+  const profile = namespaces.map((namespace) => profiles.find(({ metadata }) => metadata.namespace === namespace)).find((found) => found !== undefined)
+  return (profile?.spec?.dstOverrides as readonly any[] | undefined)?.map(({ authority, weight }) => ({ host: String(authority).replace(/:\d+$/, ''), weight }))
+}
+function split(world: World, service: string, namespace: string): readonly Backend[] | undefined {
+  const found = world.list('trafficsplits.split.smi-spec.io').find(({ metadata, spec }) => metadata.namespace === namespace && spec?.service === service)
+  return ((found?.spec?.backends ?? []) as readonly any[]).map((backend) => ({ host: `${backend.service}.${namespace}${suffix}`, weight: backend.weight }))
 }
 
 function plain(world: World, host: string): Routing {

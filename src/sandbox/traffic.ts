@@ -16,7 +16,7 @@ export interface Pod {
   readonly annotations: Readonly<Record<string, string>>
 }
 /** How a pod answers. */
-export interface Behaviour {
+export interface Answers {
   /** Share of requests that fail, 0..1; 0 where absent. */
   readonly errorRate?: number
   /** Median in ms; 20 where absent. */
@@ -31,8 +31,8 @@ export interface Behaviour {
 export interface TrafficOptions {
   readonly world: World
   readonly dataPlane: DataPlane
-  /** How a pod answers now. Asked again whenever the world has changed, and after `behaviourChanged`. */
-  readonly behaviour: (pod: Pod) => Behaviour
+  /** How a pod answers now. Asked again whenever the world has changed, and after `answersChanged`. */
+  readonly answers: (pod: Pod) => Answers
   /** Proxies act on an object this long after it has changed, in ms; 500 where unset. */
   readonly lagMs?: number
   readonly seed?: number
@@ -64,7 +64,7 @@ export interface Traffic {
   served(): readonly Served[]
   /** Requests that found no route, no ready pod, or a pod that was gone: whatever Sluice does, this stays 0. The first fifty as examples. */
   nowhere(): { readonly count: number; readonly examples: readonly { readonly at: number; readonly host: string; readonly why: string }[] }
-  behaviourChanged(): void
+  answersChanged(): void
 }
 
 interface Sending {
@@ -86,7 +86,7 @@ export function trafficModel(options: TrafficOptions, start: number): Traffic {
   const examples: { at: number; host: string; why: string }[] = []
   let missed = 0
   let pods = new Map<string, Pod>()
-  let behaviours = new Map<string, Behaviour>()
+  let answersOf = new Map<string, Answers>()
   let version: number | undefined
   let now = start
 
@@ -94,7 +94,7 @@ export function trafficModel(options: TrafficOptions, start: number): Traffic {
     if (world.version() === version) return
     version = world.version()
     pods = new Map(world.list('pods').map((object) => [podKey(object), podOf(object)]))
-    behaviours = new Map()
+    answersOf = new Map()
     telemetry.keep((key) => pods.has(key))
     for (const sender of senders) sender.heard.push({ at: now, routing: route(world, dataPlane, sender.call) })
   }
@@ -120,9 +120,9 @@ export function trafficModel(options: TrafficOptions, start: number): Traffic {
       miss(call, key === undefined ? `no ready pod behind ${arm.host}` : `pod ${key} behind ${arm.host} was gone`)
       return telemetry.count(call, arm, undefined, { flag: arm.flag ?? 'UF' })
     }
-    let behaviour = behaviours.get(pod.key)
-    if (behaviour === undefined) behaviours.set(pod.key, (behaviour = options.behaviour(pod)))
-    const outcome = answered(behaviour, random)
+    let answers = answersOf.get(pod.key)
+    if (answers === undefined) answersOf.set(pod.key, (answers = options.answers(pod)))
+    const outcome = answered(answers, random)
     const counted = tally(pod, arm)
     if (outcome.flag !== undefined) counted.lost++
     else {
@@ -150,7 +150,7 @@ export function trafficModel(options: TrafficOptions, start: number): Traffic {
     expose: () => telemetry.exposed(),
     served: () => [...tallies.values()].map((counted) => ({ ...counted })),
     nowhere: () => ({ count: missed, examples }),
-    behaviourChanged: () => void behaviours.clear(),
+    answersChanged: () => void answersOf.clear(),
   }
 }
 
@@ -165,16 +165,16 @@ export function drive(traffic: Traffic, clock: { now(): number; setTimeout(callb
   return () => timer.cancel()
 }
 
-/** The annotation by which a pod template of the embedded cluster says how its pods answer: JSON of a Behaviour. */
-export const behaviourAnnotation = 'sandbox.sluice.dev/behaviour'
+/** The annotation by which a pod template of the embedded cluster says how its pods answer: JSON of Answers. */
+export const answersAnnotation = 'sandbox.sluice.dev/answers'
 
-const known: Readonly<Record<keyof Behaviour, 'number' | 'boolean'>> = { errorRate: 'number', latencyMs: 'number', p99Ms: 'number', grpcStatus: 'number', unreachable: 'boolean' }
+const known: Readonly<Record<keyof Answers, 'number' | 'boolean'>> = { errorRate: 'number', latencyMs: 'number', p99Ms: 'number', grpcStatus: 'number', unreachable: 'boolean' }
 
 /** What the annotation says; undefined where there is none, an Error where it cannot be understood. */
-export function annotatedBehaviour(pod: Pick<Pod, 'annotations'>): Behaviour | Error | undefined {
-  const text = pod.annotations[behaviourAnnotation]
+export function annotatedAnswers(pod: Pick<Pod, 'annotations'>): Answers | Error | undefined {
+  const text = pod.annotations[answersAnnotation]
   if (text === undefined) return undefined
-  const wrong = (why: string): Error => new Error(`annotation ${behaviourAnnotation}: ${text.slice(0, 80)} ${why}; write for example {"errorRate":0.2,"latencyMs":80}`)
+  const wrong = (why: string): Error => new Error(`annotation ${answersAnnotation}: ${text.slice(0, 80)} ${why}; write for example {"errorRate":0.2,"latencyMs":80}`)
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -183,11 +183,11 @@ export function annotatedBehaviour(pod: Pick<Pod, 'annotations'>): Behaviour | E
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return wrong('is no JSON object')
   for (const [key, entry] of Object.entries(value)) {
-    const type = Object.hasOwn(known, key) ? known[key as keyof Behaviour] : undefined
+    const type = Object.hasOwn(known, key) ? known[key as keyof Answers] : undefined
     if (type === undefined) return wrong(`has the unknown field ${key} (known are ${Object.keys(known).join(', ')})`)
     if (typeof entry !== type || (typeof entry === 'number' && entry < 0)) return wrong(`needs a ${type}${type === 'number' ? ' of at least 0' : ''} for ${key}`)
   }
-  return value as Behaviour
+  return value as Answers
 }
 
 function chosen(arms: readonly Arm[], draw: number): Arm {
@@ -198,13 +198,13 @@ function chosen(arms: readonly Arm[], draw: number): Arm {
 /** z of the 99th percentile of a normal distribution. */
 const z99 = 2.3263
 
-function answered(behaviour: Behaviour, random: () => number): Outcome {
-  if (behaviour.unreachable === true) return { flag: 'UF' }
-  const bad = random() < (behaviour.errorRate ?? 0)
-  const median = behaviour.latencyMs ?? 20
-  const sigma = Math.log(Math.max(1, (behaviour.p99Ms ?? 3 * median) / median)) / z99
+function answered(answers: Answers, random: () => number): Outcome {
+  if (answers.unreachable === true) return { flag: 'UF' }
+  const bad = random() < (answers.errorRate ?? 0)
+  const median = answers.latencyMs ?? 20
+  const sigma = Math.log(Math.max(1, (answers.p99Ms ?? 3 * median) / median)) / z99
   const normal = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
-  return { bad, latencyMs: median * Math.exp(sigma * normal), ...(behaviour.grpcStatus === undefined ? {} : { grpcStatus: bad ? behaviour.grpcStatus : 0 }) }
+  return { bad, latencyMs: median * Math.exp(sigma * normal), ...(answers.grpcStatus === undefined ? {} : { grpcStatus: bad ? answers.grpcStatus : 0 }) }
 }
 
 function podOf(object: KubeObject): Pod {

@@ -186,10 +186,13 @@ describe.skipIf(missing !== undefined)('questions to a real Prometheus', () => {
     expect((await ask(arm('steady'), { slowMs: 3_600_000 })).canary.slow.total).toBe(239 * 20 + 3)
   })
   it('a door that closed is quiet after two scrapes, one that serves is not', async () => {
-    const requests = async (service: string, windowMs = 3 * scrape) => source.askDoor({ telemetry: 'Istio', door: door(service), at, windowMs })
-    expect(await requests('closing-canary')).toEqual({ state: 'Counts', requests: 20 })
-    expect(await requests('closed-canary')).toEqual({ state: 'Counts', requests: 0 })
-    expect(await requests('never-there')).toEqual({ state: 'Counts', requests: 0 })
-    expect(await source.askDoor({ telemetry: 'Linkerd', door: door('linkerd-canary'), at, windowMs: 3 * scrape })).toEqual({ state: 'Counts', requests: 24 })
+    const requests = async (service: string, more: Partial<Question> = {}) => {
+      const doors = { stable: arm('steady', { door: door('steady-stable') }), measure: { kind: 'DoorRequests' }, fastMs: 3 * scrape, slowMs: 3 * scrape } as const
+      return (await ask(arm('closing', { door: door(service) }), { ...doors, ...more })).canary.slow
+    }
+    expect(await requests('closing-canary')).toEqual({ total: 20, bad: 0 })
+    expect(await requests('closed-canary')).toEqual({ total: 0, bad: 0 })
+    expect(await requests('never-there')).toEqual({ total: 0, bad: 0 })
+    expect(await requests('linkerd-canary', { telemetry: 'Linkerd' })).toEqual({ total: 24, bad: 0 })
   })
 })

@@ -1,6 +1,6 @@
 /** The embedded Prometheus is held against the real one: same samples, same queries, same answers. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { countsQuery, doorQuery } from '../../src/analysis/queries.ts'
+import { countsQuery } from '../../src/analysis/queries.ts'
 import type { Question } from '../../src/analysis/reading.ts'
 import { SimulatedClock } from '../../src/sandbox/clock.ts'
 import { embeddedPrometheus, type EmbeddedPrometheus } from '../../src/sandbox/prometheus.ts'
@@ -64,6 +64,7 @@ const questions: readonly Question[] = [
   base,
   { ...base, measure: latency },
   { ...base, telemetry: 'Linkerd' },
+  { ...base, measure: { kind: 'DoorRequests' }, slowMs: 45_000, fastMs: 45_000 },
   { ...base, slowMs: 3_600_000 },
   { ...base, slowMs: 47_123, fastMs: 47_123 },
   { ...base, stable: { namespace: 'shop', workloads: ['web-1'] } },
@@ -71,7 +72,6 @@ const questions: readonly Question[] = [
 const x = 'istio_requests_total'
 const queries = [
   ...questions.map((question) => countsQuery(question)!),
-  doorQuery({ telemetry: 'Istio', door: 'web-canary.shop.svc.cluster.local', at, windowMs: 45_000 }),
   x,
   `${x} offset 4m`,
   `${x} offset -1m`,

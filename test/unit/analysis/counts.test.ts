@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { countsAnswer, doorAnswer } from '../../../src/analysis/counts.ts'
+import { countsAnswer } from '../../../src/analysis/counts.ts'
 import { question } from './question.ts'
 
 const series = (count: string, value: string, more: Record<string, string> = {}) => ({ metric: { count, ...more }, value: [1_700_000_000, value] })
@@ -104,9 +104,6 @@ describe('answers that are no counts', () => {
   })
 })
 
-it('reads the requests of a door', () => {
-  expect(doorAnswer(vector())).toEqual({ state: 'Counts', requests: 0 })
-  expect(doorAnswer(vector({ metric: {}, value: [1, '17'] }))).toEqual({ state: 'Counts', requests: 17 })
-  expect(doorAnswer(vector({ metric: {}, value: [1, 'NaN'] }))).toMatchObject({ state: 'Error' })
-  expect(doorAnswer(vector({ metric: {}, value: [1, '1'] }, { metric: { a: 'b' }, value: [1, '1'] }))).toMatchObject({ state: 'Error' })
+it('reads the requests of doors', () => {
+  expect(countsAnswer(question({ measure: { kind: 'DoorRequests' } }), vector(series('canary.slow.total', '17')))).toMatchObject({ canary: { slow: { total: 17, bad: 0 } }, stable: { slow: zero } })
 })

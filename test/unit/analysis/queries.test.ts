@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { countsQuery, doorQuery } from '../../../src/analysis/queries.ts'
+import { countsQuery } from '../../../src/analysis/queries.ts'
 import { question } from './question.ts'
 
 const selectors = (query: string | undefined): string[] => [...new Set([...(query ?? '').matchAll(/(\w+\{[^}]*\})\[/g)].map((match) => match[1]!))]
@@ -52,11 +52,18 @@ describe('a query for counts', () => {
   })
 })
 
-it('asks for a door what clients sent there', () => {
-  expect(selectors(doorQuery({ telemetry: 'Istio', door: 'web-canary.shop.svc.cluster.local', at: 0, windowMs: 45_000 }))).toEqual([
-    'istio_requests_total{reporter=~"source|waypoint",destination_service="web-canary.shop.svc.cluster.local"}',
-  ])
-  expect(selectors(doorQuery({ telemetry: 'Linkerd', door: 'web-canary.shop.svc.cluster.local', at: 0, windowMs: 45_000 }))).toEqual([
-    'response_total{direction="outbound",dst_namespace="shop",dst_service="web-canary"}',
-  ])
+describe('requests of doors', () => {
+  const asked = { measure: { kind: 'DoorRequests' }, fastMs: 45_000, slowMs: 45_000 } as const
+  it('are what clients sent there', () => {
+    expect(names(countsQuery(question(asked)))).toEqual(['stable.slow.total', 'canary.slow.total'])
+    expect(selectors(countsQuery(question(asked)))).toContain('istio_requests_total{reporter=~"source|waypoint",destination_service="web-canary.shop.svc.cluster.local"}')
+    expect(selectors(countsQuery(question({ ...asked, telemetry: 'Linkerd' })))).toContain('response_total{direction="outbound",dst_namespace="shop",dst_service="web-canary"}')
+  })
+  it('are what arrived where the host is shared', () => {
+    const canary = { namespace: 'shop', workloads: ['web-2'], door: 'web.shop.svc.cluster.local' }
+    expect(selectors(countsQuery(question({ ...asked, stable: { namespace: 'shop', workloads: ['web-1'] }, canary })))).toEqual([
+      'istio_requests_total{reporter=~"destination|waypoint",destination_workload_namespace="shop",destination_workload="web-1"}',
+      'istio_requests_total{reporter=~"destination|waypoint",destination_workload_namespace="shop",destination_workload="web-2"}',
+    ])
+  })
 })

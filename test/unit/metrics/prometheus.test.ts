@@ -50,10 +50,6 @@ describe('a question', () => {
     expect(asked[0]!.params.get('timeout')).toBe('2000ms')
     expect(asked[0]!.params.get('query')).toContain('web-2')
   })
-  it('about a door is answered in requests', async () => {
-    const url = await serve((_request, response) => success(response, [{ metric: {}, value: [1, '3'] }]))
-    expect(await source(url).askDoor({ telemetry: 'Istio', door: 'a.b', at, windowMs: 45_000 })).toEqual({ state: 'Counts', requests: 3 })
-  })
   it('with an empty window is not sent', async () => {
     let requests = 0
     const url = await serve((_request, response) => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { route, type Call, type Routing } from '../../../src/sandbox/routing.ts'
+import { route, worldOf, type Call, type Routing } from '../../../src/sandbox/routing.ts'
 import { cluster, ids, service, slice, split, virtualService } from './world.ts'
 
 const call: Call = { namespace: 'shop', host: 'web' }
@@ -79,5 +79,25 @@ it('Linkerd follows the TrafficSplit of the apex, in both forms of weights', () 
   world.put(ids.splits, split(100, 0))
   expect(linkerd()).toEqual(['100 web-stable one-a,one-b'])
   world.put(ids.splits, split(0, 0))
-  expect(linkerd()).toBe('TrafficSplit shop/web gives no backend any weight')
+  expect(linkerd()).toBe('no backend of web.shop.svc.cluster.local has any weight')
+})
+
+it('Linkerd follows the ServiceProfile where that kind is served, whatever the TrafficSplit says', () => {
+  const world = cluster()
+  world.put(ids.splits, split(100, 0))
+  const profile = (dstOverrides: unknown) => ({ apiVersion: 'linkerd.io/v1alpha2', kind: 'ServiceProfile', metadata: { name: 'web.shop.svc.cluster.local', namespace: 'shop' }, spec: { dstOverrides } })
+  const overrides = [{ authority: 'web-stable.shop.svc.cluster.local:80', weight: '1' }, { authority: 'web-canary.shop.svc.cluster.local', weight: '500m' }]
+  world.put(ids.profiles, profile(overrides))
+  expect(arms(route(world, 'Linkerd', call))).toEqual(['1 web-stable one-a,one-b', '0.5 web-canary two-a'])
+  world.put(ids.profiles, profile([]))
+  expect(arms(route(world, 'Linkerd', call))).toEqual(['100 web one-a,one-b'])
+})
+
+it('a store is a world whose lists are read once for each of its revisions', () => {
+  let lists = 0
+  const store = { revision: 1, serves: (id: string) => id === 'pods', list: () => (lists++, cluster().list('pods')) }
+  const world = worldOf(store)
+  expect([world.list('pods').length, world.list('pods').length, world.list('services').length, lists]).toEqual([3, 3, 0, 1])
+  store.revision = 2
+  expect([world.list('pods').length, lists, world.version()]).toEqual([3, 2, 2])
 })

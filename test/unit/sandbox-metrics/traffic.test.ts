@@ -2,16 +2,16 @@ import { describe, expect, it } from 'vitest'
 import { prometheusSource } from '../../../src/metrics/prometheus.ts'
 import { SimulatedClock } from '../../../src/sandbox/clock.ts'
 import { embeddedPrometheus } from '../../../src/sandbox/prometheus.ts'
-import { annotatedBehaviour, behaviourAnnotation, drive, trafficModel, type Behaviour, type Traffic } from '../../../src/sandbox/traffic.ts'
+import { annotatedAnswers, answersAnnotation, drive, trafficModel, type Answers, type Traffic } from '../../../src/sandbox/traffic.ts'
 import type { DataPlane } from '../../../src/sandbox/routing.ts'
 import { question } from '../analysis/question.ts'
 import { cluster, ids, pod, slice, split, virtualService, type PlainWorld } from './world.ts'
 
 const start = Date.UTC(2026, 0, 1)
-const canaryOnly = (behaviour: Behaviour) => (to: { image: string }): Behaviour => (to.image === 'web:2' ? behaviour : {})
+const canaryOnly = (answers: Answers) => (to: { image: string }): Answers => (to.image === 'web:2' ? answers : {})
 
-function sent(behaviour: Behaviour = {}, { seconds = 100, world = cluster(), dataPlane = 'Istio' as DataPlane, seed = 1 } = {}): Traffic {
-  const traffic = trafficModel({ world, dataPlane, behaviour: canaryOnly(behaviour), seed }, start)
+function sent(answers: Answers = {}, { seconds = 100, world = cluster(), dataPlane = 'Istio' as DataPlane, seed = 1 } = {}): Traffic {
+  const traffic = trafficModel({ world, dataPlane, answers: canaryOnly(answers), seed }, start)
   traffic.send({ namespace: 'shop', host: 'web' }, 100)
   for (let at = start; at <= start + seconds * 1000; at += 250) traffic.advance(at)
   return traffic
@@ -51,7 +51,7 @@ describe('the traffic model', () => {
   })
   it('hears of changes late, so that a pod that leaves before its door is shut is missed', () => {
     const world = cluster()
-    const traffic = trafficModel({ world, dataPlane: 'Istio', behaviour: () => ({}), lagMs: 1000 }, start)
+    const traffic = trafficModel({ world, dataPlane: 'Istio', answers: () => ({}), lagMs: 1000 }, start)
     traffic.send({ namespace: 'shop', host: 'web' }, 100)
     traffic.advance(start + 1000)
     world.put(ids.routes, virtualService(100, 0))
@@ -67,17 +67,17 @@ describe('the traffic model', () => {
     traffic.advance(start + 10_250)
     expect(traffic.nowhere().examples[0]?.why).toBe('pod shop/one-a behind web-stable.shop.svc.cluster.local was gone')
   })
-  it('changes rates and behaviour on the way', () => {
+  it('changes rates and answers on the way', () => {
     const world = cluster()
     let errorRate = 0
-    const traffic = trafficModel({ world, dataPlane: 'Istio', behaviour: () => ({ errorRate }) }, start)
+    const traffic = trafficModel({ world, dataPlane: 'Istio', answers: () => ({ errorRate }) }, start)
     const sender = traffic.send({ namespace: 'shop', host: 'web' }, 10)
     const bad = () => traffic.served().reduce((all, one) => all + one.bad, 0)
     const total = () => traffic.served().reduce((all, one) => all + one.total, 0)
     traffic.advance(start + 10_000)
     expect([total(), bad()]).toEqual([100, 0])
     errorRate = 1
-    traffic.behaviourChanged()
+    traffic.answersChanged()
     sender.rate(100)
     traffic.advance(start + 11_000)
     expect([total(), bad()]).toEqual([200, 100])
@@ -132,9 +132,9 @@ describe('its counters', () => {
 })
 
 describe('model, Prometheus and source together', () => {
-  const measured = async (behaviour: Behaviour, world: PlainWorld, dataPlane: DataPlane = 'Istio') => {
+  const measured = async (answers: Answers, world: PlainWorld, dataPlane: DataPlane = 'Istio') => {
     const clock = new SimulatedClock(start)
-    const traffic = trafficModel({ world, dataPlane, behaviour: canaryOnly(behaviour) }, start)
+    const traffic = trafficModel({ world, dataPlane, answers: canaryOnly(answers) }, start)
     const prometheus = embeddedPrometheus({ clock, expose: () => traffic.expose() })
     traffic.send({ namespace: 'shop', host: 'web' }, 50)
     const rest = drive(traffic, clock)
@@ -149,8 +149,8 @@ describe('model, Prometheus and source together', () => {
       await prometheus.stop()
     }
   }
-  it.each<[string, Behaviour, number]>([['well', {}, 0], ['failing', { errorRate: 1 }, 1], ['gRPC', { errorRate: 1, grpcStatus: 13 }, 1], ['unreachable', { unreachable: true }, 1]])('Istio, %s', async (_name, behaviour, bad) => {
-    const { answer } = await measured(behaviour, cluster())
+  it.each<[string, Answers, number]>([['well', {}, 0], ['failing', { errorRate: 1 }, 1], ['gRPC', { errorRate: 1, grpcStatus: 13 }, 1], ['unreachable', { unreachable: true }, 1]])('Istio, %s', async (_name, answers, bad) => {
+    const { answer } = await measured(answers, cluster())
     expect(answer.canary.slow.total).toBeGreaterThan(500)
     expect(answer.canary.slow.bad / answer.canary.slow.total).toBe(bad)
     expect(answer.stable.slow.bad).toBe(0)
@@ -164,9 +164,9 @@ describe('model, Prometheus and source together', () => {
   })
 })
 
-it('reads behaviour from an annotation, and refuses what it does not know', () => {
-  const says = (text: string) => annotatedBehaviour({ annotations: { [behaviourAnnotation]: text } })
-  expect(annotatedBehaviour({ annotations: {} })).toBeUndefined()
+it('reads answers from an annotation, and refuses what it does not know', () => {
+  const says = (text: string) => annotatedAnswers({ annotations: { [answersAnnotation]: text } })
+  expect(annotatedAnswers({ annotations: {} })).toBeUndefined()
   expect(says('{"errorRate":0.2,"unreachable":true}')).toEqual({ errorRate: 0.2, unreachable: true })
   expect(says('nonsense')).toMatchObject({ message: expect.stringContaining('is no JSON') })
   expect(says('[]')).toMatchObject({ message: expect.stringContaining('is no JSON object') })

@@ -11,6 +11,9 @@ export class PlainWorld implements World {
   version(): number {
     return this.#version
   }
+  serves(id: string): boolean {
+    return this.objects.has(id)
+  }
   put(id: string, ...objects: KubeObject[]): void {
     for (const object of objects) {
       const others = this.list(id).filter(({ metadata }) => metadata.name !== object.metadata.name || metadata.namespace !== object.metadata.namespace)
@@ -52,6 +55,7 @@ export const ids = {
   slices: 'endpointslices.discovery.k8s.io',
   routes: 'virtualservices.networking.istio.io',
   rules: 'destinationrules.networking.istio.io',
+  profiles: 'serviceprofiles.linkerd.io',
   splits: 'trafficsplits.split.smi-spec.io',
 } as const
 
