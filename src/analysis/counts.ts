@@ -14,7 +14,10 @@ interface Element {
 }
 class Malformed extends Error {}
 
-/** Counts of both arms from `data` of `/api/v1/query`, as it was parsed from JSON. An empty vector is zero requests; anything but a vector of finite counts is Error. */
+/**
+ * Counts of both arms from `data` of `/api/v1/query`, as it was parsed from JSON.
+ * An empty vector is zero requests; anything but a vector of finite counts is Error.
+ */
 export function countsAnswer(question: Question, data: unknown): Answer {
   try {
     return counted(question, data)
@@ -45,7 +48,8 @@ function armCounts(question: Question, arm: string, counted: Map<string, Element
   }
   const read = (window: string): { counts: Counts; buckets: readonly Bucket[] } => {
     const buckets = question.measure.kind === 'Latency' ? bucketsOf(take(window, 'bucket')) : []
-    const arrived = question.measure.kind === 'Latency' ? slower(buckets, question.measure.aboveMs) : { total: one(take(window, 'total')), bad: one(take(window, 'bad')) }
+    const arrived =
+      question.measure.kind === 'Latency' ? slower(buckets, question.measure.aboveMs) : { total: one(take(window, 'total')), bad: one(take(window, 'bad')) }
     // Who was never answered waited longer than any bound: an unreachable version fails its latency check too.
     const lost = one(take(window, 'lost'))
     const total = Math.round(arrived.total + lost)
@@ -62,7 +66,10 @@ function one(elements: readonly Element[]): number {
   return elements[0]?.value ?? 0
 }
 
-/** Sorted by bound and made monotone: after restarts the estimates of neighbouring buckets may cross by a request. Equal bounds that are written differently (`500`, `500.0`) are added. */
+/**
+ * Sorted by bound and made monotone: after restarts the estimates of neighbouring buckets may cross by a request.
+ * Equal bounds that are written differently (`500`, `500.0`) are added.
+ */
 function bucketsOf(elements: readonly Element[]): readonly Bucket[] {
   const byBound = new Map<number, { count: number; readonly spellings: Set<string> }>()
   for (const { labels, value } of elements) {
@@ -87,7 +94,8 @@ function slower(buckets: readonly Bucket[], aboveMs: number): Counts {
   const above = buckets.findIndex(({ le }) => le >= aboveMs)
   const upper = buckets[above]!
   const lower = above > 0 ? buckets[above - 1]! : { le: 0, count: 0 }
-  if (upper.le === Infinity) throw new Malformed(`buckets up to ${lower.le}ms only, so requests slower than ${aboveMs}ms cannot be told; choose a max of at most ${lower.le}ms`)
+  if (upper.le === Infinity)
+    throw new Malformed(`buckets up to ${lower.le}ms only, so requests slower than ${aboveMs}ms cannot be told; choose a max of at most ${lower.le}ms`)
   const within = lower.count + ((upper.count - lower.count) * (aboveMs - lower.le)) / (upper.le - lower.le)
   return { total: last.count, bad: last.count - within }
 }

@@ -21,10 +21,10 @@ interface Leaf {
 const neverArrived = '(.*,)?(UF|UH|UO)(,.*)?'
 /** Unknown, DeadlineExceeded, ResourceExhausted, Unimplemented, Internal, Unavailable, DataLoss: failures that hide behind HTTP 200. */
 const grpcFailures = '2|4|8|12|13|14|15'
-/** How far back a series is looked for before it counts as born inside the window: longer than one failed scrape, whose staleness marker hides it from `x offset w`. */
+/** How far back a series is looked for before it counts as born inside the window: a failed scrape hides it from `x offset w` by its staleness marker. */
 const bornLookback = '10m'
 
-/** One query for all counts of a question, to be evaluated at `question.at`; undefined where its windows are empty or no arm names a workload, so that there is nothing to ask. */
+/** One query for all counts of a question, to be evaluated at `question.at`; undefined where its windows are empty or no arm names a workload. */
 export function countsQuery(question: Question): string | undefined {
   const windows = windowsOf(question)
   const parts = (['stable', 'canary'] as const).flatMap((arm) =>
@@ -69,14 +69,20 @@ function istio(question: Question, arm: ArmSeries, shared: boolean): readonly Le
   if (question.measure.kind === 'DoorRequests') return [{ what: 'total', series: [requests()] }]
   const measured: Leaf[] =
     question.measure.kind === 'SuccessRate'
-      ? [{ what: 'total', series: [requests()] }, { what: 'bad', series: failed }]
+      ? [
+          { what: 'total', series: [requests()] },
+          { what: 'bad', series: failed },
+        ]
       : [{ what: 'bucket', series: [{ metric: 'istio_request_duration_milliseconds_bucket', matchers: arrived }] }]
   return arm.door === undefined ? measured : [...measured, { what: 'lost', series: lost(arm.door, arm, shared) }]
 }
 
 /** `shared`: the other arm has the same host, so what is known to have been meant for its workloads is not charged here. */
 function lost(door: string, arm: ArmSeries, shared: boolean): readonly Series[] {
-  const select = (...more: string[]): Series => ({ metric: 'istio_requests_total', matchers: [...more, is('destination_service', door), `response_flags=~"${neverArrived}"`] })
+  const select = (...more: string[]): Series => ({
+    metric: 'istio_requests_total',
+    matchers: [...more, is('destination_service', door), `response_flags=~"${neverArrived}"`],
+  })
   return [
     select('reporter="source"', ...(shared ? [oneOf('destination_workload', ['unknown', ...arm.workloads])] : [])),
     // A waypoint that knows the workload has already counted the request as one of its 5xx.
@@ -90,7 +96,10 @@ function linkerd(question: Question, arm: ArmSeries): readonly Leaf[] {
   const responses = (...more: string[]): Series => ({ metric: 'response_total', matchers: [...inbound, ...more] })
   if (question.measure.kind === 'DoorRequests') return [{ what: 'total', series: [responses()] }]
   return question.measure.kind === 'SuccessRate'
-    ? [{ what: 'total', series: [responses()] }, { what: 'bad', series: [responses('classification="failure"')] }]
+    ? [
+        { what: 'total', series: [responses()] },
+        { what: 'bad', series: [responses('classification="failure"')] },
+      ]
     : [{ what: 'bucket', series: [{ metric: 'response_latency_ms_bucket', matchers: inbound }] }]
 }
 

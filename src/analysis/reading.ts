@@ -12,7 +12,7 @@ export type Measure =
   | { readonly kind: 'SuccessRate' }
   /** `aboveMs`: requests slower than this are bad. `percentile` in percent, for display. */
   | { readonly kind: 'Latency'; readonly percentile: number; readonly aboveMs: number }
-  /** Requests that clients sent through each arm's door, whatever became of them; none are bad. Through a shared host, or without a door: what arrived at the workloads. */
+  /** Requests that clients sent through each arm's door, none of them bad; through a shared host, or without a door, what arrived at the workloads. */
   | { readonly kind: 'DoorRequests' }
 
 export interface Question {
@@ -38,9 +38,7 @@ export interface ArmCounts {
   /** The percentile over the slow window in ms, by interpolation, for display; absent without requests. */
   readonly percentileMs?: number
 }
-export type Answer =
-  | { readonly state: 'Counts'; readonly canary: ArmCounts; readonly stable: ArmCounts }
-  | { readonly state: 'Error'; readonly reason: string }
+export type Answer = { readonly state: 'Counts'; readonly canary: ArmCounts; readonly stable: ArmCounts } | { readonly state: 'Error'; readonly reason: string }
 export interface Reading {
   readonly question: Question
   readonly answer: Answer

@@ -56,7 +56,9 @@ export function evaluate(check: CheckBounds, reading: Reading, memory: Memory, s
   }
   const enoughAt = check.minRequests <= slow.total ? question.at : reachedAt(check.minRequests, slow.total, reading)
   const scrapedAt = question.at - question.slowMs + scrapesToPass * scrapeIntervalMs
-  if (check.minRequests <= slow.total && scrapedAt <= question.at) return { verdict: 'Pass', ...seen, message: sentence(question.measure, slow, question.slowMs), counts: false, memory }
+  if (check.minRequests <= slow.total && scrapedAt <= question.at) {
+    return { verdict: 'Pass', ...seen, message: sentence(question.measure, slow, question.slowMs), counts: false, memory }
+  }
   const expectedAt = enoughAt === undefined ? undefined : Math.max(enoughAt, scrapedAt)
   return { verdict: 'NoData', ...seen, message: awaited(check, slow, expectedAt), counts: false, memory, ...(expectedAt === undefined ? {} : { expectedAt }) }
 }
@@ -102,5 +104,6 @@ function awaited(check: CheckBounds, { total }: Counts, expectedAt: number | und
   const when = expectedAt === undefined ? '' : `, expected at ${new Date(expectedAt).toISOString()}`
   if (total >= check.minRequests) return `${total} requests, but fewer than ${scrapesToPass} scrapes since the split was seen${when}`
   if (total === 0) return `no requests yet, ${check.minRequests} are needed`
-  return `${total} of ${check.minRequests} requests that are needed${when === '' ? ', and at this rate not within an hour: lower minRequests or send more traffic' : when}`
+  const never = ', and at this rate not within an hour: lower minRequests or send more traffic'
+  return `${total} of ${check.minRequests} requests that are needed${when === '' ? never : when}`
 }

@@ -6,7 +6,7 @@ const firstRestMs = 2_000
 const longestRestMs = 60_000
 
 export interface Breaker {
-  /** Before a question. `refused` says why not to ask now; otherwise ask, and report how it went exactly once. After a rest one question is let through as a probe. */
+  /** Before a question. `refused` says why not to ask now; else ask, and report how it went exactly once. After a rest one is let through as a probe. */
   enter(): { readonly refused: string } | { readonly worked: () => void; readonly failed: (reason: string) => void }
   state(): { readonly resting: boolean; readonly reason?: string }
 }

@@ -17,7 +17,8 @@ interface Limits {
 export function explain(error: unknown, limits: Limits): Failed {
   const { response, code, message } = (error ?? {}) as { response?: HttpResponse; code?: string; message?: string }
   if (response !== undefined && response !== null) return explainResponse(response)
-  if (limits.body !== undefined) return down(`HTTP 200 with ${described(limits.body)} instead of an answer of Prometheus; check the URL and whether a login page stands before it`)
+  if (limits.body !== undefined)
+    return down(`HTTP 200 with ${described(limits.body)} instead of an answer of Prometheus; check the URL and whether a login page stands before it`)
   if (code === 'ERR_CANCELED' || code === 'ECONNABORTED' || code === 'ETIMEDOUT') return down(`no answer within ${limits.timeoutMs}ms`)
   if (message?.includes('maxContentLength')) return { ...down(`an answer of more than ${limits.maxBytes} bytes`), answered: true }
   return down(`no connection: ${networkReason(error)}`)
@@ -30,7 +31,8 @@ interface HttpResponse {
 }
 
 function explainResponse({ status, data, headers }: HttpResponse): Failed {
-  if (status >= 300 && status < 400) return down(`HTTP ${status} redirects to ${originOf(headers?.['location'])}; redirects are not followed, give the final URL`)
+  if (status >= 300 && status < 400)
+    return down(`HTTP ${status} redirects to ${originOf(headers?.['location'])}; redirects are not followed, give the final URL`)
   if (status === 401 || status === 403) return down(`HTTP ${status}; check the credentials of the source`)
   const error = typeof data === 'object' && data !== null ? (data as Record<string, unknown>)['error'] : undefined
   if (typeof error === 'string') return { ok: false, reason: `HTTP ${status}: ${clean(error)}`, answered: status === 400 || status === 422 }
@@ -58,4 +60,9 @@ function networkReason(error: unknown): string {
 }
 
 /** One line, at most 300 characters, and no userinfo of URLs. */
-const clean = (text: string): string => text.replace(/\/\/[^/@\s]*@/g, '//').replace(/\s+/g, ' ').trim().slice(0, 300)
+const clean = (text: string): string =>
+  text
+    .replace(/\/\/[^/@\s]*@/g, '//')
+    .replace(/\s+/g, ' ')
+    .trim()
+    .slice(0, 300)

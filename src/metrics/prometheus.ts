@@ -38,7 +38,8 @@ const unasked = { resultType: 'vector', result: [] }
 export function urlProblem(url: string): string | undefined {
   const parsed = URL.parse(url)
   if (parsed === null) return 'the URL of a Prometheus source is not a URL; write it as http://prometheus.monitoring:9090'
-  if (parsed.protocol !== 'http:' && parsed.protocol !== 'https:') return `the URL of a Prometheus source begins with ${parsed.protocol}//; write http:// or https://`
+  if (parsed.protocol !== 'http:' && parsed.protocol !== 'https:')
+    return `the URL of a Prometheus source begins with ${parsed.protocol}//; write http:// or https://`
   if (parsed.search !== '' || parsed.hash !== '') return 'the URL of a Prometheus source has a query or fragment; leave them out and put tokens into a header'
   return undefined
 }
@@ -74,7 +75,10 @@ export function prometheusSource(options: PrometheusOptions, clock: { monotonic(
 
 type Fetched = { readonly ok: true; readonly data: unknown } | { readonly ok: false; readonly reason: string }
 
-/** One request through the driver, with what the driver lacks: a deadline that also ends a hang, a size limit, no redirects, no proxy from the environment, and the raw answer (the driver parses `+Inf` to NaN). */
+/**
+ * One request through the driver, with what the driver lacks: a deadline that also ends a hang, a size limit, no redirects,
+ * no proxy from the environment, and the raw answer (the driver parses `+Inf` to NaN and throws at types that it does not know).
+ */
 function fetcher(options: PrometheusOptions): (query: string, at: number) => Promise<{ readonly ok: true; readonly data: unknown } | Failed> {
   const url = new URL(options.url)
   const authorization = basicAuthorization(url)
@@ -92,7 +96,8 @@ function fetcher(options: PrometheusOptions): (query: string, at: number) => Pro
       timeout: timeoutMs,
       headers: { ...authorization, ...options.headers },
       requestInterceptor: {
-        onFulfilled: (config) => Object.assign(config, { signal: AbortSignal.timeout(timeoutMs), maxRedirects: 0, maxContentLength: maxBytes, proxy: false as const }),
+        onFulfilled: (config) =>
+          Object.assign(config, { signal: AbortSignal.timeout(timeoutMs), maxRedirects: 0, maxContentLength: maxBytes, proxy: false as const }),
       },
       responseInterceptor: {
         onFulfilled: (response) => {

@@ -114,7 +114,10 @@ function queried(query: string, time: number, memory: SeriesMemory): HttpAnswer 
 
 function written(value: Value, seconds: number): unknown {
   if (value.type === 'scalar') return { resultType: 'scalar', result: [seconds, writtenNumber(value.value)] }
-  return { resultType: 'vector', result: value.elements.map(({ labels, value: number }: Element) => ({ metric: labels, value: [seconds, writtenNumber(number)] })) }
+  return {
+    resultType: 'vector',
+    result: value.elements.map(({ labels, value: number }: Element) => ({ metric: labels, value: [seconds, writtenNumber(number)] })),
+  }
 }
 
 /** As Go's 'f' format with the shortest exact precision: never an exponent. */

@@ -19,7 +19,13 @@ export type Expression =
   | { readonly kind: 'Number'; readonly value: number }
   | { readonly kind: 'Text'; readonly value: string }
   | { readonly kind: 'Call'; readonly name: string; readonly args: readonly Expression[] }
-  | { readonly kind: 'Aggregate'; readonly name: 'sum' | 'count' | 'max' | 'min'; readonly grouping: 'by' | 'without'; readonly labels: readonly string[]; readonly of: Expression }
+  | {
+      readonly kind: 'Aggregate'
+      readonly name: 'sum' | 'count' | 'max' | 'min'
+      readonly grouping: 'by' | 'without'
+      readonly labels: readonly string[]
+      readonly of: Expression
+    }
   | { readonly kind: 'Binary'; readonly op: BinaryOp; readonly left: Expression; readonly right: Expression }
   | { readonly kind: 'Negation'; readonly of: Expression }
 
@@ -27,7 +33,18 @@ export type Expression =
 export class BadQuery extends Error {}
 
 const blank = /(?:\s|#[^\n]*)*/y
-const token = /(?:(?<text>"(?:[^"\\\n]|\\[^])*"|'(?:[^'\\\n]|\\[^])*'|`[^`]*`)|(?<duration>(?:\d+(?:ms|[smhdwy]))+)|(?<number>(?:\d+\.?\d*(?:e[+-]?\d+)?|\.\d+))|(?<word>[a-z_:][a-z0-9_:]*)|(?<sign>=~|!~|!=|==|>=|<=|[-+*/%^=<>(){}[\],@]))/iy
+const token = new RegExp(
+  [
+    /(?<text>"(?:[^"\\\n]|\\[^])*"|'(?:[^'\\\n]|\\[^])*'|`[^`]*`)/,
+    /(?<duration>(?:\d+(?:ms|[smhdwy]))+)/,
+    /(?<number>\d+\.?\d*(?:e[+-]?\d+)?|\.\d+)/,
+    /(?<word>[a-z_:][a-z0-9_:]*)/,
+    /(?<sign>=~|!~|!=|==|>=|<=|[-+*/%^=<>(){}[\],@])/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'iy',
+)
 
 interface Token {
   readonly type: 'text' | 'duration' | 'number' | 'word' | 'sign' | 'end'
@@ -105,7 +122,7 @@ class Parser {
 
   #primary(): Expression {
     const { type, text } = this.#peek()
-    if (type === 'number') return this.#next++, { kind: 'Number', value: Number(text) }
+    if (type === 'number') return (this.#next++, { kind: 'Number', value: Number(text) })
     if (type === 'text') return { kind: 'Text', value: this.#text() }
     if (this.#take('(')) {
       const inner = this.binary(0)

@@ -106,7 +106,8 @@ function called(name: string, args: readonly Expression[], context: Context): re
   const fold = Object.hasOwn(overTime, name) ? overTime[name] : undefined
   if (fold !== undefined) {
     const [selector] = args
-    if (args.length !== 1 || selector?.kind !== 'Selector' || selector.rangeMs === undefined) throw new BadQuery(`parse error: expected one argument of type range vector in call to ${name}`)
+    if (args.length !== 1 || selector?.kind !== 'Selector' || selector.rangeMs === undefined)
+      throw new BadQuery(`parse error: expected one argument of type range vector in call to ${name}`)
     return folded(selector, fold, context, name === 'last_over_time')
   }
   if (name === 'label_replace') return labelReplaced(args, context)
@@ -169,7 +170,9 @@ function labelReplaced(args: readonly Expression[], context: Context): readonly 
 function aggregated({ name, grouping, labels: names }: Extract<Expression, { kind: 'Aggregate' }>, elements: readonly Element[]): readonly Element[] {
   const groups = new Map<string, { readonly labels: Labels; readonly values: number[] }>()
   for (const { labels, value } of elements) {
-    const kept = Object.fromEntries(Object.entries(labels).filter(([label]) => (grouping === 'by' ? names.includes(label) : label !== '__name__' && !names.includes(label))))
+    const kept = Object.fromEntries(
+      Object.entries(labels).filter(([label]) => (grouping === 'by' ? names.includes(label) : label !== '__name__' && !names.includes(label))),
+    )
     const key = signature(kept)
     const group = groups.get(key) ?? { labels: kept, values: [] }
     group.values.push(value)
@@ -185,7 +188,12 @@ function aggregated({ name, grouping, labels: names }: Extract<Expression, { kin
 }
 
 type Arithmetic = '+' | '-' | '*' | '/'
-const arithmetic: Readonly<Record<Arithmetic, (a: number, b: number) => number>> = { '+': (a, b) => a + b, '-': (a, b) => a - b, '*': (a, b) => a * b, '/': (a, b) => a / b }
+const arithmetic: Readonly<Record<Arithmetic, (a: number, b: number) => number>> = {
+  '+': (a, b) => a + b,
+  '-': (a, b) => a - b,
+  '*': (a, b) => a * b,
+  '/': (a, b) => a / b,
+}
 const comparisons: Readonly<Record<string, (a: number, b: number) => boolean>> = {
   '==': (a, b) => a === b,
   '!=': (a, b) => a !== b,
@@ -198,19 +206,23 @@ const comparisons: Readonly<Record<string, (a: number, b: number) => boolean>> =
 function binary(op: BinaryOp, left: Inner, right: Inner): Value {
   if (left.type === 'text' || right.type === 'text') throw new BadQuery('parse error: binary expression must contain only scalar and instant vector types')
   if (op === 'or' || op === 'and' || op === 'unless') {
-    if (left.type === 'scalar' || right.type === 'scalar') throw new BadQuery(`parse error: set operator ${JSON.stringify(op)} not allowed in binary scalar expression`)
+    if (left.type === 'scalar' || right.type === 'scalar')
+      throw new BadQuery(`parse error: set operator ${JSON.stringify(op)} not allowed in binary scalar expression`)
     return vector(setOperation(op, left.elements, right.elements))
   }
   const compare = comparisons[op]
   const compute = arithmetic[op as Arithmetic] as ((a: number, b: number) => number) | undefined
   if (left.type === 'scalar' && right.type === 'scalar') {
-    if (compute === undefined) throw new BadQuery('parse error: comparisons between scalars must use BOOL modifier, which the embedded Prometheus does not model')
+    if (compute === undefined)
+      throw new BadQuery('parse error: comparisons between scalars must use BOOL modifier, which the embedded Prometheus does not model')
     return { type: 'scalar', value: compute(left.value, right.value) }
   }
   /** `shown` is the value that a comparison keeps. */
   const one = (labels: Labels, a: number, b: number, shown: number): Element[] =>
     compare === undefined ? [{ labels: nameless(labels), value: compute!(a, b) }] : compare(a, b) ? [{ labels, value: shown }] : []
-  if (left.type === 'scalar') return vector(unique((right as { elements: readonly Element[] }).elements.flatMap(({ labels, value }) => one(labels, left.value, value, value))))
+  if (left.type === 'scalar' && right.type === 'vector')
+    return vector(unique(right.elements.flatMap(({ labels, value }) => one(labels, left.value, value, value))))
+  if (left.type === 'scalar') throw new BadQuery('parse error: two scalars')
   if (right.type === 'scalar') return vector(unique(left.elements.flatMap(({ labels, value }) => one(labels, value, right.value, value))))
   const others = bySignature(right.elements, 'right')
   bySignature(left.elements, 'left')
@@ -239,7 +251,8 @@ function bySignature(elements: readonly Element[], side: string): ReadonlyMap<st
 }
 
 function unique(elements: readonly Element[]): readonly Element[] {
-  if (new Set(elements.map(({ labels }) => signature(labels))).size < elements.length) throw new ExecutionError('vector cannot contain metrics with the same labelset')
+  if (new Set(elements.map(({ labels }) => signature(labels))).size < elements.length)
+    throw new ExecutionError('vector cannot contain metrics with the same labelset')
   return elements
 }
 

@@ -68,7 +68,10 @@ export function route(world: World, dataPlane: DataPlane, call: Call): Routing {
 
 function routeIstio(world: World, call: Call): Routing {
   const host = call.gateway === undefined ? callersHost(call) : call.host
-  const objects = world.list('virtualservices.networking.istio.io').filter((object) => covers(object, host, call.gateway)).toSorted(byAge)
+  const objects = world
+    .list('virtualservices.networking.istio.io')
+    .filter((object) => covers(object, host, call.gateway))
+    .toSorted(byAge)
   // Inside the mesh the oldest object has a host for itself; on a gateway the routes of all are joined.
   const chosen = call.gateway === undefined ? objects.slice(0, 1) : objects
   for (const object of chosen) {
@@ -77,7 +80,8 @@ function routeIstio(world: World, call: Call): Routing {
       if (found !== undefined) return found
     }
   }
-  if (chosen.length > 0) return { nowhere: `no route of VirtualService ${chosen.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`).join(', ')} matches ${host}` }
+  if (chosen.length > 0)
+    return { nowhere: `no route of VirtualService ${chosen.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`).join(', ')} matches ${host}` }
   return plain(world, host)
 }
 
@@ -85,7 +89,9 @@ function followed(world: World, call: Call, entry: any, namespace: string, mayDe
   if (entry.match !== undefined && !entry.match.some((condition: any) => matches(condition, world, call))) return undefined
   if (entry.delegate !== undefined) {
     const home = entry.delegate.namespace ?? namespace
-    const delegate = world.list('virtualservices.networking.istio.io').find(({ metadata }) => metadata.name === entry.delegate.name && metadata.namespace === home)
+    const delegate = world
+      .list('virtualservices.networking.istio.io')
+      .find(({ metadata }) => metadata.name === entry.delegate.name && metadata.namespace === home)
     for (const inner of mayDelegate ? (delegate?.spec?.http ?? []) : []) {
       const found = followed(world, call, inner, home, false)
       if (found !== undefined) return found
@@ -140,7 +146,12 @@ function armOf(world: World, host: string, subset: string | undefined, port: num
   if (subset !== undefined) {
     const labels = subsetLabels(world, host, subset)
     if (labels === undefined) return { ...arm, flag: 'NC' }
-    const members = new Set(world.list('pods').filter(({ metadata }) => Object.entries(labels).every(([name, value]) => metadata.labels?.[name] === value)).map(podKey))
+    const members = new Set(
+      world
+        .list('pods')
+        .filter(({ metadata }) => Object.entries(labels).every(([name, value]) => metadata.labels?.[name] === value))
+        .map(podKey),
+    )
     pods = pods.filter((pod) => members.has(pod))
   }
   return pods.length > 0 ? { ...arm, pods } : { ...arm, flag: 'UH' }
@@ -150,14 +161,23 @@ function armOf(world: World, host: string, subset: string | undefined, port: num
 export const podKey = ({ metadata }: KubeObject): string => `${metadata.namespace}/${metadata.name}`
 
 function readyPods(world: World, namespace: string, service: string): string[] {
-  const slices = world.list('endpointslices.discovery.k8s.io').filter(({ metadata }) => metadata.namespace === namespace && metadata.labels?.['kubernetes.io/service-name'] === service)
-  const ready = slices.flatMap((slice) => ((slice['endpoints'] ?? []) as readonly any[]).filter(({ conditions, targetRef }) => conditions?.ready === true && targetRef?.name !== undefined))
+  const slices = world
+    .list('endpointslices.discovery.k8s.io')
+    .filter(({ metadata }) => metadata.namespace === namespace && metadata.labels?.['kubernetes.io/service-name'] === service)
+  const ready = slices.flatMap((slice) =>
+    ((slice['endpoints'] ?? []) as readonly any[]).filter(({ conditions, targetRef }) => conditions?.ready === true && targetRef?.name !== undefined),
+  )
   return [...new Set(ready.map(({ targetRef }) => `${namespace}/${targetRef.name}`))]
 }
 
 function subsetLabels(world: World, host: string, subset: string): Readonly<Record<string, string>> | undefined {
-  const rules = world.list('destinationrules.networking.istio.io').filter(({ metadata, spec }) => qualified(spec?.host ?? '', metadata.namespace ?? '') === host)
-  return rules.toSorted(byAge).flatMap(({ spec }) => (spec?.subsets ?? []) as readonly any[]).find(({ name }) => name === subset)?.labels
+  const rules = world
+    .list('destinationrules.networking.istio.io')
+    .filter(({ metadata, spec }) => qualified(spec?.host ?? '', metadata.namespace ?? '') === host)
+  return rules
+    .toSorted(byAge)
+    .flatMap(({ spec }) => (spec?.subsets ?? []) as readonly any[])
+    .find(({ name }) => name === subset)?.labels
 }
 
 /** Istio completes only names without a dot. */
@@ -173,7 +193,9 @@ function callersHost({ host, namespace }: Call): string {
 
 function covers({ metadata, spec }: KubeObject, host: string, gateway: string | undefined): boolean {
   const gateways: readonly string[] = spec?.gateways?.length > 0 ? spec.gateways : ['mesh']
-  const reached = gateways.some((entry) => (entry === 'mesh' ? gateway === undefined : (entry.includes('/') ? entry : `${metadata.namespace}/${entry}`) === gateway))
+  const reached = gateways.some((entry) =>
+    entry === 'mesh' ? gateway === undefined : (entry.includes('/') ? entry : `${metadata.namespace}/${entry}`) === gateway,
+  )
   const hosts = ((spec?.hosts ?? []) as readonly string[]).map((entry) => qualified(entry, metadata.namespace ?? ''))
   return reached && hosts.some((entry) => entry === host || entry === '*' || (entry.startsWith('*.') && host.endsWith(entry.slice(1))))
 }

@@ -5,8 +5,7 @@ import type { Exposed } from './series.ts'
 
 /** How one request ended: an answer of a pod, or why none was reached (Envoy's flags). */
 export type Outcome =
-  | { readonly flag?: undefined; readonly bad: boolean; readonly latencyMs: number; readonly grpcStatus?: number }
-  | { readonly flag: 'UF' | 'UH' | 'NC' | 'NR' }
+  { readonly flag?: undefined; readonly bad: boolean; readonly latencyMs: number; readonly grpcStatus?: number } | { readonly flag: 'UF' | 'UH' | 'NC' | 'NR' }
 interface ServingPod {
   readonly key: string
   readonly name: string
@@ -75,7 +74,9 @@ export class Telemetry {
   #opened(call: Call, arm: Arm | undefined, pod: ServingPod | undefined, outcome: Outcome): readonly Account[] {
     const [outside, inside] = this.#dataPlane === 'Istio' ? istioLabels(call, arm, pod, outcome) : linkerdLabels(call, arm, pod, outcome)
     const [total, histogram, bounds] =
-      this.#dataPlane === 'Istio' ? (['istio_requests_total', 'istio_request_duration_milliseconds', istioBuckets] as const) : (['response_total', 'response_latency_ms', linkerdBuckets] as const)
+      this.#dataPlane === 'Istio'
+        ? (['istio_requests_total', 'istio_request_duration_milliseconds', istioBuckets] as const)
+        : (['response_total', 'response_latency_ms', linkerdBuckets] as const)
     const open = (labels: Labels, of: string | undefined): Account => {
       const key = signature(labels)
       const known = this.#accounts.get(key) ?? account(total, outcome.flag === undefined ? histogram : undefined, bounds, labels, of)
@@ -131,8 +132,14 @@ function linkerdLabels(call: Call, arm: Arm | undefined, pod: ServingPod | undef
   const result = { classification: bad ? 'failure' : 'success', status_code: codeOf(outcome) }
   return [
     {
-      direction: 'outbound', namespace: call.namespace, deployment: caller, pod: `${caller}-0`,
-      dst_namespace: arm?.namespace ?? '', dst_service: arm?.service ?? '', dst_deployment: pod?.workload ?? '', ...result,
+      direction: 'outbound',
+      namespace: call.namespace,
+      deployment: caller,
+      pod: `${caller}-0`,
+      dst_namespace: arm?.namespace ?? '',
+      dst_service: arm?.service ?? '',
+      dst_deployment: pod?.workload ?? '',
+      ...result,
     },
     { direction: 'inbound', namespace: pod?.namespace ?? '', deployment: pod?.workload ?? '', pod: pod?.name ?? '', ...result },
   ]

@@ -1,5 +1,9 @@
-/** Clients that send requests into the embedded cluster, pods that answer them well or badly, and the counters that their proxies expose. Deterministic: the same seed and the same times give the same requests. */
+/**
+ * Clients that send requests into the embedded cluster, pods that answer them well or badly, and the counters that their proxies expose.
+ * Deterministic: the same seed and the same times give the same requests.
+ */
 import type { KubeObject } from '../rollout/objects.ts'
+import type { Answers } from './answers.ts'
 import { podKey, route, type Arm, type Call, type DataPlane, type Routing, type World } from './routing.ts'
 import type { Exposed } from './series.ts'
 import { Telemetry, type Outcome } from './telemetry.ts'
@@ -14,19 +18,6 @@ export interface Pod {
   readonly image: string
   readonly labels: Readonly<Record<string, string>>
   readonly annotations: Readonly<Record<string, string>>
-}
-/** How a pod answers. */
-export interface Answers {
-  /** Share of requests that fail, 0..1; 0 where absent. */
-  readonly errorRate?: number
-  /** Median in ms; 20 where absent. */
-  readonly latencyMs?: number
-  /** 99th percentile in ms; three times the median where absent. Lognormal in between. */
-  readonly p99Ms?: number
-  /** Failures are this gRPC status behind HTTP 200, instead of HTTP 500. */
-  readonly grpcStatus?: number
-  /** No connection to it comes about, though it is ready. */
-  readonly unreachable?: boolean
 }
 export interface TrafficOptions {
   readonly world: World
@@ -75,82 +66,123 @@ interface Sending {
   readonly heard: { readonly at: number; readonly routing: Routing }[]
 }
 
+type Tally = { -readonly [key in keyof Served]: Served[key] }
+
 /** A model that has sent nothing yet; `start` is Unix ms. */
 export function trafficModel(options: TrafficOptions, start: number): Traffic {
-  const { world, dataPlane } = options
-  const lagMs = options.lagMs ?? 500
-  const random = generator(options.seed ?? 1)
-  const telemetry = new Telemetry(dataPlane)
-  const senders = new Set<Sending>()
-  const tallies = new Map<string, { -readonly [key in keyof Served]: Served[key] }>()
-  const examples: { at: number; host: string; why: string }[] = []
-  let missed = 0
-  let pods = new Map<string, Pod>()
-  let answersOf = new Map<string, Answers>()
-  let version: number | undefined
-  let now = start
+  return new Model(options, start)
+}
 
-  const refresh = (): void => {
-    if (world.version() === version) return
-    version = world.version()
-    pods = new Map(world.list('pods').map((object) => [podKey(object), podOf(object)]))
-    answersOf = new Map()
-    telemetry.keep((key) => pods.has(key))
-    for (const sender of senders) sender.heard.push({ at: now, routing: route(world, dataPlane, sender.call) })
+class Model implements Traffic {
+  readonly #options: TrafficOptions
+  readonly #random: () => number
+  readonly #telemetry: Telemetry
+  readonly #senders = new Set<Sending>()
+  readonly #tallies = new Map<string, Tally>()
+  readonly #examples: { at: number; host: string; why: string }[] = []
+  #missed = 0
+  #pods = new Map<string, Pod>()
+  readonly #answers = new Map<string, Answers>()
+  #version: number | undefined
+  #now: number
+
+  constructor(options: TrafficOptions, start: number) {
+    this.#options = options
+    this.#random = generator(options.seed ?? 1)
+    this.#telemetry = new Telemetry(options.dataPlane)
+    this.#now = start
   }
-  const miss = (call: Call, why: string): void => {
-    missed++
-    if (examples.length < 50) examples.push({ at: now, host: call.host, why })
+
+  send(call: Call, perSecond: number): Sender {
+    const sender: Sending = { call, perSecond, owed: 0, current: this.#routing(call), heard: [] }
+    this.#senders.add(sender)
+    return { rate: (next) => void (sender.perSecond = next), stop: () => void this.#senders.delete(sender) }
   }
-  const tally = (pod: Pod, arm: Arm) => {
-    const key = `${pod.namespace}/${pod.workload} ${pod.image} ${arm.host}`
-    const known = tallies.get(key) ?? { namespace: pod.namespace, workload: pod.workload, image: pod.image, service: arm.service, total: 0, bad: 0, lost: 0 }
-    tallies.set(key, known)
+
+  advance(to: number): void {
+    const elapsedMs = Math.max(0, to - this.#now)
+    this.#now = Math.max(this.#now, to)
+    this.#refresh()
+    const heardBefore = this.#now - (this.#options.lagMs ?? 500)
+    for (const sender of this.#senders) {
+      while (sender.heard[0] !== undefined && sender.heard[0].at <= heardBefore) sender.current = sender.heard.shift()!.routing
+      sender.owed += (sender.perSecond * elapsedMs) / 1000
+      for (; sender.owed >= 1; sender.owed--) this.#request(sender)
+    }
+  }
+
+  expose(): Iterable<Exposed> {
+    return this.#telemetry.exposed()
+  }
+
+  served(): readonly Served[] {
+    return [...this.#tallies.values()].map((tally) => ({ ...tally }))
+  }
+
+  nowhere(): ReturnType<Traffic['nowhere']> {
+    return { count: this.#missed, examples: this.#examples }
+  }
+
+  answersChanged(): void {
+    this.#answers.clear()
+  }
+
+  #routing(call: Call): Routing {
+    return route(this.#options.world, this.#options.dataPlane, call)
+  }
+
+  #refresh(): void {
+    const { world } = this.#options
+    if (world.version() === this.#version) return
+    this.#version = world.version()
+    this.#pods = new Map(world.list('pods').map((object) => [podKey(object), podOf(object)]))
+    this.#answers.clear()
+    this.#telemetry.keep((key) => this.#pods.has(key))
+    for (const sender of this.#senders) sender.heard.push({ at: this.#now, routing: this.#routing(sender.call) })
+  }
+
+  #request({ call, current }: Sending): void {
+    if ('nowhere' in current) return this.#miss(call, current.nowhere, undefined, 'NR')
+    const arm = chosen(current.arms, this.#random())
+    const key = arm.pods[Math.floor(this.#random() * arm.pods.length)]
+    if (key === undefined) return this.#miss(call, `no ready pod behind ${arm.host}`, arm, arm.flag ?? 'UH')
+    const pod = this.#pods.get(key)
+    if (pod === undefined) return this.#miss(call, `pod ${key} behind ${arm.host} was gone`, arm, 'UF')
+    const outcome = answered(this.#answersOf(pod), this.#random)
+    const tally = this.#tally(pod, arm)
+    if (outcome.flag !== undefined) tally.lost++
+    else {
+      tally.total++
+      if (outcome.bad) tally.bad++
+    }
+    this.#telemetry.count(call, arm, pod, outcome)
+  }
+
+  #miss(call: Call, why: string, arm: Arm | undefined, flag: 'NR' | 'NC' | 'UH' | 'UF'): void {
+    this.#missed++
+    if (this.#examples.length < 50) this.#examples.push({ at: this.#now, host: call.host, why })
+    this.#telemetry.count(call, arm, undefined, { flag })
+  }
+
+  #answersOf(pod: Pod): Answers {
+    const known = this.#answers.get(pod.key) ?? this.#options.answers(pod)
+    this.#answers.set(pod.key, known)
     return known
   }
-  const request = ({ call, current }: Sending): void => {
-    if ('nowhere' in current) {
-      miss(call, current.nowhere)
-      return telemetry.count(call, undefined, undefined, { flag: 'NR' })
+
+  #tally(pod: Pod, arm: Arm): Tally {
+    const key = `${pod.namespace}/${pod.workload} ${pod.image} ${arm.host}`
+    const known = this.#tallies.get(key) ?? {
+      namespace: pod.namespace,
+      workload: pod.workload,
+      image: pod.image,
+      service: arm.service,
+      total: 0,
+      bad: 0,
+      lost: 0,
     }
-    const arm = chosen(current.arms, random())
-    const key = arm.pods[Math.floor(random() * arm.pods.length)]
-    const pod = key === undefined ? undefined : pods.get(key)
-    if (pod === undefined) {
-      miss(call, key === undefined ? `no ready pod behind ${arm.host}` : `pod ${key} behind ${arm.host} was gone`)
-      return telemetry.count(call, arm, undefined, { flag: arm.flag ?? 'UF' })
-    }
-    let answers = answersOf.get(pod.key)
-    if (answers === undefined) answersOf.set(pod.key, (answers = options.answers(pod)))
-    const outcome = answered(answers, random)
-    const counted = tally(pod, arm)
-    if (outcome.flag !== undefined) counted.lost++
-    else {
-      counted.total++
-      if (outcome.bad) counted.bad++
-    }
-    telemetry.count(call, arm, pod, outcome)
-  }
-  return {
-    send(call, perSecond) {
-      const sender: Sending = { call, perSecond, owed: 0, current: route(world, dataPlane, call), heard: [] }
-      senders.add(sender)
-      return { rate: (next) => void (sender.perSecond = next), stop: () => void senders.delete(sender) }
-    },
-    advance(to) {
-      const elapsedMs = Math.max(0, to - now)
-      now = Math.max(now, to)
-      refresh()
-      for (const sender of senders) {
-        while (sender.heard[0] !== undefined && sender.heard[0].at + lagMs <= now) sender.current = sender.heard.shift()!.routing
-        sender.owed += (sender.perSecond * elapsedMs) / 1000
-        for (; sender.owed >= 1; sender.owed--) request(sender)
-      }
-    },
-    expose: () => telemetry.exposed(),
-    served: () => [...tallies.values()].map((counted) => ({ ...counted })),
-    nowhere: () => ({ count: missed, examples }),
-    answersChanged: () => void answersOf.clear(),
+    this.#tallies.set(key, known)
+    return known
   }
 }
 
@@ -163,31 +195,6 @@ export function drive(traffic: Traffic, clock: { now(): number; setTimeout(callb
   }
   tick()
   return () => timer.cancel()
-}
-
-/** The annotation by which a pod template of the embedded cluster says how its pods answer: JSON of Answers. */
-export const answersAnnotation = 'sandbox.sluice.dev/answers'
-
-const known: Readonly<Record<keyof Answers, 'number' | 'boolean'>> = { errorRate: 'number', latencyMs: 'number', p99Ms: 'number', grpcStatus: 'number', unreachable: 'boolean' }
-
-/** What the annotation says; undefined where there is none, an Error where it cannot be understood. */
-export function annotatedAnswers(pod: Pick<Pod, 'annotations'>): Answers | Error | undefined {
-  const text = pod.annotations[answersAnnotation]
-  if (text === undefined) return undefined
-  const wrong = (why: string): Error => new Error(`annotation ${answersAnnotation}: ${text.slice(0, 80)} ${why}; write for example {"errorRate":0.2,"latencyMs":80}`)
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    return wrong('is no JSON')
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return wrong('is no JSON object')
-  for (const [key, entry] of Object.entries(value)) {
-    const type = Object.hasOwn(known, key) ? known[key as keyof Answers] : undefined
-    if (type === undefined) return wrong(`has the unknown field ${key} (known are ${Object.keys(known).join(', ')})`)
-    if (typeof entry !== type || (typeof entry === 'number' && entry < 0)) return wrong(`needs a ${type}${type === 'number' ? ' of at least 0' : ''} for ${key}`)
-  }
-  return value as Answers
 }
 
 function chosen(arms: readonly Arm[], draw: number): Arm {

@@ -48,9 +48,17 @@ const recorded: Recorded[] = [
   counter(istio('shop', 'burst', { response_code: '500' }), young, 0, 40),
   counter(istio('shop', 'burst'), young, 30, 10),
   // restarted: counter falls to zero in the middle
-  { labels: istio('shop', 'restarted'), samples: long.map((ms, index) => [ms, index < long.length - 8 ? 1000 + index * 10 : (index - (long.length - 8)) * 10] as const) },
+  {
+    labels: istio('shop', 'restarted'),
+    samples: long.map((ms, index) => [ms, index < long.length - 8 ? 1000 + index * 10 : (index - (long.length - 8)) * 10] as const),
+  },
   // gapped: three failed scrapes just before a window of 300 s; 5000 requests long ago are not in it
-  counter(istio('shop', 'gapped'), long.filter((ms) => ms < at - 600_000 || ms > at - 290_000), 20, 5000),
+  counter(
+    istio('shop', 'gapped'),
+    long.filter((ms) => ms < at - 600_000 || ms > at - 290_000),
+    20,
+    5000,
+  ),
   // grpc: failures behind HTTP 200
   counter(istio('shop', 'grpc', { grpc_response_status: '0' }), long, 10),
   counter(istio('shop', 'grpc', { grpc_response_status: '14' }), long, 2),
@@ -81,10 +89,26 @@ const recorded: Recorded[] = [
   // Linkerd
   ...['inbound', 'outbound'].flatMap((direction) =>
     (['success', 'failure'] as const).map((classification) =>
-      counter({ __name__: 'response_total', direction, classification, namespace: 'shop', deployment: 'linkerd', dst_namespace: 'shop', dst_service: 'linkerd-canary' }, long, classification === 'success' ? 10 : 2),
+      counter(
+        {
+          __name__: 'response_total',
+          direction,
+          classification,
+          namespace: 'shop',
+          deployment: 'linkerd',
+          dst_namespace: 'shop',
+          dst_service: 'linkerd-canary',
+        },
+        long,
+        classification === 'success' ? 10 : 2,
+      ),
     ),
   ),
-  counter({ __name__: 'response_total', direction: 'inbound', classification: 'success', namespace: 'shop', deployment: 'linkerd', route_name: 'probe' }, long, 50),
+  counter(
+    { __name__: 'response_total', direction: 'inbound', classification: 'success', namespace: 'shop', deployment: 'linkerd', route_name: 'probe' },
+    long,
+    50,
+  ),
   ...Object.entries({ '100': 6, '500': 9, '+Inf': 10 }).map(([le, perScrape]) =>
     counter({ __name__: 'response_latency_ms_bucket', direction: 'inbound', namespace: 'shop', deployment: 'linkerd', le }, long, perScrape),
   ),
@@ -94,7 +118,10 @@ const recorded: Recorded[] = [
   counter(istio('shop', 'dot.x'), long, 10),
   // a door that closed 40 s ago
   counter({ ...istio('shop', 'closing'), reporter: 'source', destination_service: door('closing-canary') }, long, 10),
-  { labels: { ...istio('shop', 'closing'), reporter: 'source', destination_service: door('closed-canary') }, samples: long.map((ms) => [ms, Math.min(ms, at - 52_000) / 1000] as const) },
+  {
+    labels: { ...istio('shop', 'closing'), reporter: 'source', destination_service: door('closed-canary') },
+    samples: long.map((ms) => [ms, Math.min(ms, at - 52_000) / 1000] as const),
+  },
 ]
 
 describe.skipIf(missing !== undefined)('questions to a real Prometheus', () => {
@@ -109,7 +136,16 @@ describe.skipIf(missing !== undefined)('questions to a real Prometheus', () => {
   const arm = (workload: string, more: Partial<ArmSeries> = {}): ArmSeries => ({ namespace: 'shop', workloads: [workload], ...more })
   const ask = async (canary: ArmSeries, more: Partial<Question> = {}) => {
     const question: Question = {
-      id: 'q', check: 'success', telemetry: 'Istio', measure: { kind: 'SuccessRate' }, stable: arm('steady'), canary, at, fastMs: 60_000, slowMs: 300_000, ...more,
+      id: 'q',
+      check: 'success',
+      telemetry: 'Istio',
+      measure: { kind: 'SuccessRate' },
+      stable: arm('steady'),
+      canary,
+      at,
+      fastMs: 60_000,
+      slowMs: 300_000,
+      ...more,
     }
     const answer = await source.ask(question)
     if (answer.state === 'Error') throw new Error(answer.reason)
@@ -142,7 +178,10 @@ describe.skipIf(missing !== undefined)('questions to a real Prometheus', () => {
     expect(canary.slow.total).toBeLessThanOrEqual(200)
   })
   it('takes a series that missed its scrapes at the window’s start for what it is, not for new', async () => {
-    const naive = await history.query('max_over_time(istio_requests_total{destination_workload="gapped"}[300s]) unless istio_requests_total{destination_workload="gapped"} offset 300s', at)
+    const naive = await history.query(
+      'max_over_time(istio_requests_total{destination_workload="gapped"}[300s]) unless istio_requests_total{destination_workload="gapped"} offset 300s',
+      at,
+    )
     expect(Number(naive.data.result[0].value[1])).toBeGreaterThan(5000)
     expect((await ask(arm('gapped'))).canary.slow.total).toBe(360)
   })
@@ -168,7 +207,10 @@ describe.skipIf(missing !== undefined)('questions to a real Prometheus', () => {
   })
   it('counts at Linkerd, inbound only and without probes', async () => {
     expect((await ask(arm('linkerd'), { telemetry: 'Linkerd' })).canary.slow).toEqual({ total: 12 * 19, bad: 2 * 19 })
-    expect((await ask(arm('linkerd'), { telemetry: 'Linkerd', measure: { kind: 'Latency', percentile: 50, aboveMs: 500 } })).canary.slow).toEqual({ total: 10 * 19, bad: 19 })
+    expect((await ask(arm('linkerd'), { telemetry: 'Linkerd', measure: { kind: 'Latency', percentile: 50, aboveMs: 500 } })).canary.slow).toEqual({
+      total: 10 * 19,
+      bad: 19,
+    })
   })
   it('takes names as they are, whatever is in them', async () => {
     expect((await ask({ namespace: nasty, workloads: [nasty] })).canary.slow.total).toBe(190)
@@ -187,7 +229,12 @@ describe.skipIf(missing !== undefined)('questions to a real Prometheus', () => {
   })
   it('a door that closed is quiet after two scrapes, one that serves is not', async () => {
     const requests = async (service: string, more: Partial<Question> = {}) => {
-      const doors = { stable: arm('steady', { door: door('steady-stable') }), measure: { kind: 'DoorRequests' }, fastMs: 3 * scrape, slowMs: 3 * scrape } as const
+      const doors = {
+        stable: arm('steady', { door: door('steady-stable') }),
+        measure: { kind: 'DoorRequests' },
+        fastMs: 3 * scrape,
+        slowMs: 3 * scrape,
+      } as const
       return (await ask(arm('closing', { door: door(service) }), { ...doors, ...more })).canary.slow
     }
     expect(await requests('closing-canary')).toEqual({ total: 20, bad: 0 })

@@ -15,7 +15,7 @@ const at = Date.UTC(2026, 0, 1, 12)
 /** A small generator, so that every run sees the same untidy world. */
 function dice(seed: number): () => number {
   let state = seed
-  return () => ((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32)
+  return () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32
 }
 
 /** Counters with late births, restarts, failed scrapes, early ends, odd values and jitter. */
@@ -35,7 +35,9 @@ function untidy(): Recorded[] {
       response_flags: pick(['-', 'UF', 'UF,URX', 'DC', 'NR', 'UO']),
       pod: pick(['a', 'b', 'c']),
       ...(random() < 0.3 ? { grpc_response_status: pick(['0', '5', '14']) } : {}),
-      ...(random() < 0.3 ? { direction: 'inbound', namespace: 'shop', deployment: pick(['web-1', 'web-2']), classification: pick(['success', 'failure']) } : {}),
+      ...(random() < 0.3
+        ? { direction: 'inbound', namespace: 'shop', deployment: pick(['web-1', 'web-2']), classification: pick(['success', 'failure']) }
+        : {}),
     }
     if (labels['__name__']!.endsWith('_bucket')) labels['le'] = pick(['100', '500', '1000', '+Inf'])
     const born = random() < 0.5 ? 4_000_000 : random() * 600_000
@@ -55,7 +57,13 @@ function untidy(): Recorded[] {
 }
 
 const base: Question = {
-  id: 'q', check: 'q', telemetry: 'Istio', measure: { kind: 'SuccessRate' }, at, fastMs: 60_000, slowMs: 300_000,
+  id: 'q',
+  check: 'q',
+  telemetry: 'Istio',
+  measure: { kind: 'SuccessRate' },
+  at,
+  fastMs: 60_000,
+  slowMs: 300_000,
   stable: { namespace: 'shop', workloads: ['web-1'], door: 'web-stable.shop.svc.cluster.local' },
   canary: { namespace: 'shop', workloads: ['web-2', 'web"3'], door: 'web-canary.shop.svc.cluster.local' },
 }
@@ -104,8 +112,25 @@ const queries = [
   `label_replace(${x}{pod="a"}, "reporter", "", "", "")`,
   `nothing`,
   // Refused by both.
-  '', 'sum(', `${x}{`, `${x}{a=b}`, `${x}[5]`, `increase(${x})`, `${x} or 1`, '{a=~".*"}', `${x}{a=~"("}`, `${x} ${x}`, 'sum(1)', '1 > 2', `label_replace(${x}, "a")`, `nonsense(${x}[5m])`,
-  `label_replace(${x}, "pod", "", "", "") * 1`, `sum(${x}) by (pod`, `${x}{pod="a}`, '"\\q"', `${x} offset x`,
+  '',
+  'sum(',
+  `${x}{`,
+  `${x}{a=b}`,
+  `${x}[5]`,
+  `increase(${x})`,
+  `${x} or 1`,
+  '{a=~".*"}',
+  `${x}{a=~"("}`,
+  `${x} ${x}`,
+  'sum(1)',
+  '1 > 2',
+  `label_replace(${x}, "a")`,
+  `nonsense(${x}[5m])`,
+  `label_replace(${x}, "pod", "", "", "") * 1`,
+  `sum(${x}) by (pod`,
+  `${x}{pod="a}`,
+  '"\\q"',
+  `${x} offset x`,
 ]
 
 describe.skipIf(missing !== undefined)('the embedded Prometheus answers as the real one', () => {
@@ -135,7 +160,9 @@ describe.skipIf(missing !== undefined)('the embedded Prometheus answers as the r
     if (real.status !== 'success') return
     expect(ours.data.resultType).toBe(real.data.resultType)
     const sorted = (data: any): [string, string][] =>
-      data.resultType === 'scalar' ? [['', data.result[1]]] : data.result.map(({ metric, value }: any) => [JSON.stringify(Object.entries(metric).sort()), value[1]]).sort()
+      data.resultType === 'scalar'
+        ? [['', data.result[1]]]
+        : data.result.map(({ metric, value }: any) => [JSON.stringify(Object.entries(metric).sort()), value[1]]).sort()
     const [mine, theirs] = [sorted(ours.data), sorted(real.data)]
     expect(mine.map(([labels]) => labels)).toEqual(theirs.map(([labels]) => labels))
     mine.forEach(([, value], index) => {

@@ -35,17 +35,23 @@ describe('counts of a success rate', () => {
     expect(countsAnswer(question(), vector())).toEqual({ state: 'Counts', canary: { fast: zero, slow: zero }, stable: { fast: zero, slow: zero } })
   })
   it('rounds what increase() estimates after a restart, and never has more bad than all', () => {
-    expect(countsAnswer(question(), vector(series('canary.slow.total', '30.4'), series('canary.slow.bad', '30.6')))).toMatchObject({ canary: { slow: { total: 30, bad: 30 } } })
+    expect(countsAnswer(question(), vector(series('canary.slow.total', '30.4'), series('canary.slow.bad', '30.6')))).toMatchObject({
+      canary: { slow: { total: 30, bad: 30 } },
+    })
   })
   it('takes one window for both where they are the same', () => {
-    expect(countsAnswer(question({ fastMs: 60_000, slowMs: 60_000 }), vector(series('canary.slow.total', '7')))).toMatchObject({ canary: { fast: { total: 7 }, slow: { total: 7 } } })
+    expect(countsAnswer(question({ fastMs: 60_000, slowMs: 60_000 }), vector(series('canary.slow.total', '7')))).toMatchObject({
+      canary: { fast: { total: 7 }, slow: { total: 7 } },
+    })
   })
 })
 
 describe('counts of a latency', () => {
   const slow = { '100': 800, '250': 950, '500': 990, '1000': 998, '+Inf': 1000 }
   it('counts the slower ones by buckets, and shows the percentile', () => {
-    expect(countsAnswer(latency(500), vector(...buckets('canary.slow.bucket', slow)))).toMatchObject({ canary: { slow: { total: 1000, bad: 10 }, percentileMs: 500 } })
+    expect(countsAnswer(latency(500), vector(...buckets('canary.slow.bucket', slow)))).toMatchObject({
+      canary: { slow: { total: 1000, bad: 10 }, percentileMs: 500 },
+    })
   })
   it('spreads a bucket evenly where the bound lies inside it', () => {
     expect(countsAnswer(latency(300), vector(...buckets('canary.slow.bucket', slow)))).toMatchObject({ canary: { slow: { bad: 42 } } })
@@ -65,10 +71,14 @@ describe('counts of a latency', () => {
     expect(answer).toMatchObject({ canary: { slow: { total: 1007, bad: 17 } } })
   })
   it('adds bounds that two pods write differently', () => {
-    expect(countsAnswer(latency(500), vector(...buckets('canary.slow.bucket', { '500': 5, '500.0': 6, '+Inf': 20 })))).toMatchObject({ canary: { slow: { total: 20, bad: 9 } } })
+    expect(countsAnswer(latency(500), vector(...buckets('canary.slow.bucket', { '500': 5, '500.0': 6, '+Inf': 20 })))).toMatchObject({
+      canary: { slow: { total: 20, bad: 9 } },
+    })
   })
   it('buckets that cross by an estimate are made monotone', () => {
-    expect(countsAnswer(latency(500), vector(...buckets('canary.slow.bucket', { '250': 10, '500': 9, '+Inf': 9.5 })))).toMatchObject({ canary: { slow: { total: 10, bad: 0 } } })
+    expect(countsAnswer(latency(500), vector(...buckets('canary.slow.bucket', { '250': 10, '500': 9, '+Inf': 9.5 })))).toMatchObject({
+      canary: { slow: { total: 10, bad: 0 } },
+    })
   })
 })
 
@@ -92,8 +102,16 @@ describe('answers that are no counts', () => {
     ['a number', vector({ metric: {}, value: [1, 5] }), 'a series without value for {}'],
     ['null series', vector(null), 'a series that is no object'],
     ['no labels', vector({ value: [1, '1'] }), 'a series without labels'],
-    ['native histogram', vector({ metric: { count: 'canary.slow.bad' }, histogram: [1, {}] }), 'a native histogram for canary.slow.bad, where a count was asked for'],
-    ['duplicates', vector(series('canary.slow.bad', '1'), series('canary.slow.bad', '1', { pod: 'b' })), '2 series with count="canary.slow.bad" where one was asked for'],
+    [
+      'native histogram',
+      vector({ metric: { count: 'canary.slow.bad' }, histogram: [1, {}] }),
+      'a native histogram for canary.slow.bad, where a count was asked for',
+    ],
+    [
+      'duplicates',
+      vector(series('canary.slow.bad', '1'), series('canary.slow.bad', '1', { pod: 'b' })),
+      '2 series with count="canary.slow.bad" where one was asked for',
+    ],
     ['strangers', vector(series('canary.slow.worse', '1')), 'a series with count="canary.slow.worse" that was not asked for'],
   ])('%s', (_name, data, expected) => expect(reason(data)).toBe(expected))
   it('buckets without an end, twice, or without a bound', () => {
@@ -105,5 +123,8 @@ describe('answers that are no counts', () => {
 })
 
 it('reads the requests of doors', () => {
-  expect(countsAnswer(question({ measure: { kind: 'DoorRequests' } }), vector(series('canary.slow.total', '17')))).toMatchObject({ canary: { slow: { total: 17, bad: 0 } }, stable: { slow: zero } })
+  expect(countsAnswer(question({ measure: { kind: 'DoorRequests' } }), vector(series('canary.slow.total', '17')))).toMatchObject({
+    canary: { slow: { total: 17, bad: 0 } },
+    stable: { slow: zero },
+  })
 })

@@ -56,8 +56,12 @@ describe('requests of doors', () => {
   const asked = { measure: { kind: 'DoorRequests' }, fastMs: 45_000, slowMs: 45_000 } as const
   it('are what clients sent there', () => {
     expect(names(countsQuery(question(asked)))).toEqual(['stable.slow.total', 'canary.slow.total'])
-    expect(selectors(countsQuery(question(asked)))).toContain('istio_requests_total{reporter=~"source|waypoint",destination_service="web-canary.shop.svc.cluster.local"}')
-    expect(selectors(countsQuery(question({ ...asked, telemetry: 'Linkerd' })))).toContain('response_total{direction="outbound",dst_namespace="shop",dst_service="web-canary"}')
+    expect(selectors(countsQuery(question(asked)))).toContain(
+      'istio_requests_total{reporter=~"source|waypoint",destination_service="web-canary.shop.svc.cluster.local"}',
+    )
+    expect(selectors(countsQuery(question({ ...asked, telemetry: 'Linkerd' })))).toContain(
+      'response_total{direction="outbound",dst_namespace="shop",dst_service="web-canary"}',
+    )
   })
   it('are what arrived where the host is shared', () => {
     const canary = { namespace: 'shop', workloads: ['web-2'], door: 'web.shop.svc.cluster.local' }

@@ -6,7 +6,15 @@ import { spread } from '../../../src/analysis/spread.ts'
 import type { PlannedCheck } from '../../../src/rollout/plan.ts'
 import { at, counts, question, reading } from './question.ts'
 
-const check: PlannedCheck = { name: 'success', measure: { kind: 'SuccessRate', min: 0.99 }, bound: '99%', allowedBad: 0.01, failureLimit: 1, minRequests: 30, onFailure: 'Rollback' }
+const check: PlannedCheck = {
+  name: 'success',
+  measure: { kind: 'SuccessRate', min: 0.99 },
+  bound: '99%',
+  allowedBad: 0.01,
+  failureLimit: 1,
+  minRequests: 30,
+  onFailure: 'Rollback',
+}
 const scrape = 15_000
 
 describe('a verdict by threshold', () => {
@@ -14,7 +22,12 @@ describe('a verdict by threshold', () => {
     expect(evaluate(check, reading(counts(1000, 5)), {}, scrape)).toMatchObject({ verdict: 'Pass', value: '99.50%', total: 1000, bad: 5, counts: false })
   })
   it('fails a canary that fails everything, though it has no good series', () => {
-    expect(evaluate(check, reading(counts(40, 40)), {}, scrape)).toMatchObject({ verdict: 'Fail', value: '0.00%', counts: true, memory: { countedAt: at, countedBad: 40 } })
+    expect(evaluate(check, reading(counts(40, 40)), {}, scrape)).toMatchObject({
+      verdict: 'Fail',
+      value: '0.00%',
+      counts: true,
+      memory: { countedAt: at, countedBad: 40 },
+    })
   })
   it('takes three bad requests beyond the share as no verdict, four as one', () => {
     expect(evaluate(check, reading(counts(100, 4)), {}, scrape).verdict).toBe('Pass')
@@ -37,7 +50,11 @@ describe('a verdict by threshold', () => {
   })
   it('an answer that is an error is Error, with its reason', () => {
     const failed = { question: question(), answer: { state: 'Error', reason: 'no answer within 5000ms' } as const, answeredAt: at }
-    expect(evaluate(check, failed, { countedAt: 1, countedBad: 2 }, scrape)).toMatchObject({ verdict: 'Error', message: 'no answer within 5000ms', memory: { countedAt: 1, countedBad: 2 } })
+    expect(evaluate(check, failed, { countedAt: 1, countedBad: 2 }, scrape)).toMatchObject({
+      verdict: 'Error',
+      message: 'no answer within 5000ms',
+      memory: { countedAt: 1, countedBad: 2 },
+    })
   })
 })
 

@@ -77,22 +77,52 @@ describe('a question', () => {
 })
 
 describe('a bad answer is an error that says what came', () => {
-  const prometheus = (status: number, errorType: string, error: string): RequestListener => (_request, response) => {
-    response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify({ status: 'error', errorType, error }))
-  }
+  const prometheus =
+    (status: number, errorType: string, error: string): RequestListener =>
+    (_request, response) => {
+      response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify({ status: 'error', errorType, error }))
+    }
   it.each<[string, RequestListener, string | RegExp]>([
     ['400', prometheus(400, 'bad_data', 'parse error: unexpected "}"'), 'Prometheus default: HTTP 400: parse error: unexpected "}"'],
-    ['422', prometheus(422, 'execution', 'query processing would load too many samples'), 'Prometheus default: HTTP 422: query processing would load too many samples'],
+    [
+      '422',
+      prometheus(422, 'execution', 'query processing would load too many samples'),
+      'Prometheus default: HTTP 422: query processing would load too many samples',
+    ],
     ['503', prometheus(503, 'timeout', 'query timed out'), 'Prometheus default: HTTP 503: query timed out'],
-    ['503 with HTML', (_q, r) => void r.writeHead(503, { 'Content-Type': 'text/html' }).end('<html>secret</html>'), 'Prometheus default: HTTP 503 with an HTML page'],
-    ['200 with HTML', (_q, r) => void r.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html><title>Sign in</title>'), /HTTP 200 with an HTML page instead of an answer of Prometheus; check the URL/],
-    ['200 with other JSON', (_q, r) => void r.writeHead(200, { 'Content-Type': 'application/json' }).end('{"hello":1}'), /HTTP 200 with JSON that is none of Prometheus/],
+    [
+      '503 with HTML',
+      (_q, r) => void r.writeHead(503, { 'Content-Type': 'text/html' }).end('<html>secret</html>'),
+      'Prometheus default: HTTP 503 with an HTML page',
+    ],
+    [
+      '200 with HTML',
+      (_q, r) => void r.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html><title>Sign in</title>'),
+      /HTTP 200 with an HTML page instead of an answer of Prometheus; check the URL/,
+    ],
+    [
+      '200 with other JSON',
+      (_q, r) => void r.writeHead(200, { 'Content-Type': 'application/json' }).end('{"hello":1}'),
+      /HTTP 200 with JSON that is none of Prometheus/,
+    ],
     ['200 with nothing', (_q, r) => void r.end(), /HTTP 200 with an empty body/],
     ['401', (_q, r) => void r.writeHead(401).end(), 'Prometheus default: HTTP 401; check the credentials of the source'],
-    ['redirect', (_q, r) => void r.writeHead(302, { Location: 'https://ann:pw@login.example.com/?next=x' }).end(), 'Prometheus default: HTTP 302 redirects to https://login.example.com; redirects are not followed, give the final URL'],
+    [
+      'redirect',
+      (_q, r) => void r.writeHead(302, { Location: 'https://ann:pw@login.example.com/?next=x' }).end(),
+      'Prometheus default: HTTP 302 redirects to https://login.example.com; redirects are not followed, give the final URL',
+    ],
     ['+Inf', (_q, r) => success(r, [total('+Inf')]), 'the source answered +Inf for canary.slow.total, which is no count of requests'],
-    ['matrix', (_q, r) => void r.setHeader('Content-Type', 'application/json').end('{"status":"success","data":{"resultType":"matrix","result":[]}}'), 'the source answered a matrix where a vector was asked for'],
-    ['a type unknown to the driver', (_q, r) => void r.setHeader('Content-Type', 'application/json').end('{"status":"success","data":{"resultType":"tensor","result":null}}'), 'the source answered a tensor where a vector was asked for'],
+    [
+      'matrix',
+      (_q, r) => void r.setHeader('Content-Type', 'application/json').end('{"status":"success","data":{"resultType":"matrix","result":[]}}'),
+      'the source answered a matrix where a vector was asked for',
+    ],
+    [
+      'a type unknown to the driver',
+      (_q, r) => void r.setHeader('Content-Type', 'application/json').end('{"status":"success","data":{"resultType":"tensor","result":null}}'),
+      'the source answered a tensor where a vector was asked for',
+    ],
     ['a cut connection', (q) => void q.socket.destroy(), /no connection: /],
   ])('%s', async (_name, listener, expected) => {
     const reason = await reasonFor(listener)
@@ -113,9 +143,12 @@ describe('a bad answer is an error that says what came', () => {
   })
   it('an answer that is too long is cut off, also when it is small on the wire', async () => {
     const padding = { padding: 'x'.repeat(100_000) }
-    expect(await reasonFor((_request, response) => success(response, [], padding), { maxBytes: 10_000 })).toBe('Prometheus default: an answer of more than 10000 bytes')
+    expect(await reasonFor((_request, response) => success(response, [], padding), { maxBytes: 10_000 })).toBe(
+      'Prometheus default: an answer of more than 10000 bytes',
+    )
     const zipped = gzipSync(JSON.stringify({ status: 'success', data: { resultType: 'vector', result: [] }, ...padding }))
-    const bomb: RequestListener = (_request, response) => void response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Encoding': 'gzip' }).end(zipped)
+    const bomb: RequestListener = (_request, response) =>
+      void response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Encoding': 'gzip' }).end(zipped)
     expect(await reasonFor(bomb, { maxBytes: 10_000 })).toBe('Prometheus default: an answer of more than 10000 bytes')
   })
   it('nobody listens: the address, without the credentials', async () => {
@@ -163,7 +196,10 @@ describe('a source under load or in trouble', () => {
     const one = source(url)
     for (let index = 0; index < 5; index++) await one.ask(question())
     expect(one.state()).toEqual({ resting: true, reason: 'HTTP 503 with an empty body' })
-    expect(await one.ask(question())).toEqual({ state: 'Error', reason: 'Prometheus default is left alone after failures: HTTP 503 with an empty body; next try in 2s' })
+    expect(await one.ask(question())).toEqual({
+      state: 'Error',
+      reason: 'Prometheus default is left alone after failures: HTTP 503 with an empty body; next try in 2s',
+    })
     expect(requests).toBe(5)
     clock.time = 2000
     await Promise.all([one.ask(question()), one.ask(question()), one.ask(question())])

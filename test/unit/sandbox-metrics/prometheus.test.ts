@@ -8,8 +8,17 @@ const started: EmbeddedPrometheus[] = []
 afterEach(() => Promise.all(started.splice(0).map((one) => one.stop())))
 
 const clock = (): SimulatedClock => new SimulatedClock(Date.UTC(2026, 0, 1))
-const labels = { __name__: 'istio_requests_total', reporter: 'destination', destination_workload_namespace: 'shop', destination_workload: 'web-2', response_code: '500' }
-async function running(time = clock(), expose: () => { labels: Record<string, string>; value: number }[] | undefined = () => [{ labels, value: (time.monotonic() / 1000) * 2 }]) {
+const labels = {
+  __name__: 'istio_requests_total',
+  reporter: 'destination',
+  destination_workload_namespace: 'shop',
+  destination_workload: 'web-2',
+  response_code: '500',
+}
+async function running(
+  time = clock(),
+  expose: () => { labels: Record<string, string>; value: number }[] | undefined = () => [{ labels, value: (time.monotonic() / 1000) * 2 }],
+) {
   const prometheus = embeddedPrometheus({ clock: time, expose })
   started.push(prometheus)
   prometheus.start()
@@ -32,13 +41,18 @@ describe('the embedded Prometheus', () => {
     const { time, url } = await running()
     await time.advance(60_000)
     const values = await Promise.all(
-      ['', `&time=${time.now() / 1000 - 30}`, '&time=2026-01-01T00:00:30Z'].map(async (at) => (await get(`${url}/api/v1/query?query=istio_requests_total${at}`)).body.data.result[0].value[1]),
+      ['', `&time=${time.now() / 1000 - 30}`, '&time=2026-01-01T00:00:30Z'].map(
+        async (at) => (await get(`${url}/api/v1/query?query=istio_requests_total${at}`)).body.data.result[0].value[1],
+      ),
     )
     expect(values).toEqual(['120', '60', '60'])
   })
   it('refuses what it does not model, as Prometheus refuses what it cannot parse', async () => {
     const { url } = await running()
-    expect(await get(`${url}/api/v1/query?query=topk(1,x)`)).toMatchObject({ status: 400, body: { status: 'error', errorType: 'bad_data', error: expect.stringContaining('topk') } })
+    expect(await get(`${url}/api/v1/query?query=topk(1,x)`)).toMatchObject({
+      status: 400,
+      body: { status: 'error', errorType: 'bad_data', error: expect.stringContaining('topk') },
+    })
     expect(await get(`${url}/api/v1/query?query=x&time=soon`)).toMatchObject({ status: 400, body: { errorType: 'bad_data' } })
     expect(await get(`${url}/api/v1/query_range?query=x`)).toMatchObject({ status: 404 })
     expect(await get(`${url}/api/v1/query?query=label_replace(x,"-","","","")`)).toMatchObject({ status: 422, body: { errorType: 'execution' } })
@@ -67,4 +81,12 @@ describe('the embedded Prometheus', () => {
   })
 })
 
-it.each([[0.1, '0.1'], [1e21, '1000000000000000000000'], [1.5e-7, '0.00000015'], [-2.25e22, '-22500000000000000000000'], [NaN, 'NaN'], [-Infinity, '-Inf'], [3, '3']])('writes %s as Go does', (value, text) => expect(writtenNumber(value)).toBe(text))
+it.each([
+  [0.1, '0.1'],
+  [1e21, '1000000000000000000000'],
+  [1.5e-7, '0.00000015'],
+  [-2.25e22, '-22500000000000000000000'],
+  [NaN, 'NaN'],
+  [-Infinity, '-Inf'],
+  [3, '3'],
+])('writes %s as Go does', (value, text) => expect(writtenNumber(value)).toBe(text))

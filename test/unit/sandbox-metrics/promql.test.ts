@@ -9,11 +9,22 @@ const series = (labels: Record<string, string>, ...points: [ms: number, value: n
   points: points.map(([ms, v]): Point => ({ t: at + ms, v })),
 })
 const storage = (...stored: ReturnType<typeof series>[]) => ({
-  select: (matchers: readonly { label: string; matches: (value: string) => boolean }[]) => stored.filter(({ labels }) => matchers.every(({ label, matches }) => matches(labels[label] ?? ''))),
+  select: (matchers: readonly { label: string; matches: (value: string) => boolean }[]) =>
+    stored.filter(({ labels }) => matchers.every(({ label, matches }) => matches(labels[label] ?? ''))),
 })
 const run = (query: string, ...stored: ReturnType<typeof series>[]): unknown => {
   const value = evaluate(query, at, storage(...stored))
-  return value.type === 'scalar' ? value.value : Object.fromEntries(value.elements.map(({ labels, value: number }) => [Object.entries(labels).map(([name, text]) => `${name}=${text}`).sort().join(','), number]))
+  return value.type === 'scalar'
+    ? value.value
+    : Object.fromEntries(
+        value.elements.map(({ labels, value: number }) => [
+          Object.entries(labels)
+            .map(([name, text]) => `${name}=${text}`)
+            .sort()
+            .join(','),
+          number,
+        ]),
+      )
 }
 
 describe('samples', () => {
@@ -62,12 +73,38 @@ describe('expressions', () => {
   ])('%s', (query, expected) => expect(run(query, ...some)).toEqual(expected))
 
   it.each([
-    'histogram_quantile(0.9, x)', 'topk(3, x)', 'x @ 5', 'x[5m:1m]', 'x[5m]', 'x == bool 1', 'x * on (a) y', 'x ^ 2', 'x % 2', '1 > 2', '"text"', '', 'x{', 'x{a=b}', 'sum(', 'x offset', 'x[5]', 'increase(x)', 'x or 1',
-    '{a=~".*"}', 'x{a=~"("}', 'x y', 'x; y', 'sum(1)', 'label_replace(x, "a")', 'constructor(x[5m])',
+    'histogram_quantile(0.9, x)',
+    'topk(3, x)',
+    'x @ 5',
+    'x[5m:1m]',
+    'x[5m]',
+    'x == bool 1',
+    'x * on (a) y',
+    'x ^ 2',
+    'x % 2',
+    '1 > 2',
+    '"text"',
+    '',
+    'x{',
+    'x{a=b}',
+    'sum(',
+    'x offset',
+    'x[5]',
+    'increase(x)',
+    'x or 1',
+    '{a=~".*"}',
+    'x{a=~"("}',
+    'x y',
+    'x; y',
+    'sum(1)',
+    'label_replace(x, "a")',
+    'constructor(x[5m])',
   ])('refuses %s', (query) => expect(() => run(query, ...some)).toThrow(BadQuery))
   it('refuses results with the same labels twice', () => {
     expect(() => run('label_replace(x, "b", "", "", "")', ...some)).toThrow(ExecutionError)
-    expect(() => run('last_over_time({a=~"1|2"}[5m]) * 1', series({ __name__: 'v', a: '1' }, [0, 1]), series({ __name__: 'w', a: '1' }, [0, 1]))).toThrow(ExecutionError)
+    expect(() => run('last_over_time({a=~"1|2"}[5m]) * 1', series({ __name__: 'v', a: '1' }, [0, 1]), series({ __name__: 'w', a: '1' }, [0, 1]))).toThrow(
+      ExecutionError,
+    )
   })
 })
 
@@ -79,7 +116,10 @@ describe('the memory', () => {
     expect([...memory.select([])][0]!.labels).toEqual({ __name__: 'x', b: '1' })
     memory.scrape(at + 15_000, [])
     memory.scrape(at + 30_000, [])
-    expect([...memory.select([])][0]!.points).toEqual([{ t: at, v: 1 }, { t: at + 15_000, v: stale }])
+    expect([...memory.select([])][0]!.points).toEqual([
+      { t: at, v: 1 },
+      { t: at + 15_000, v: stale },
+    ])
     memory.scrape(at + 45_000, [{ labels, value: 5 }])
     expect([...memory.select([])][0]!.points).toHaveLength(3)
     memory.scrape(at + 60_000, [])

@@ -3,7 +3,10 @@ import { route, worldOf, type Call, type Routing } from '../../../src/sandbox/ro
 import { cluster, ids, service, slice, split, virtualService } from './world.ts'
 
 const call: Call = { namespace: 'shop', host: 'web' }
-const arms = (routing: Routing): unknown => ('nowhere' in routing ? routing.nowhere : routing.arms.map(({ weight, service: name, pods, flag }) => `${weight} ${name} ${flag ?? pods.map((pod) => pod.replace('shop/', '')).join(',')}`))
+const arms = (routing: Routing): unknown =>
+  'nowhere' in routing
+    ? routing.nowhere
+    : routing.arms.map(({ weight, service: name, pods, flag }) => `${weight} ${name} ${flag ?? pods.map((pod) => pod.replace('shop/', '')).join(',')}`)
 const destination = (host: string, more: object = {}) => ({ destination: { host, ...more } })
 
 describe('Istio', () => {
@@ -48,13 +51,23 @@ describe('Istio', () => {
   it('follows delegates, gateways and subsets', () => {
     const world = cluster()
     world.put(ids.routes, virtualService(90, 10, { hosts: undefined }))
-    world.put(ids.routes, { apiVersion: 'v1', kind: 'VirtualService', metadata: { name: 'root', namespace: 'edge' }, spec: { hosts: ['web.example.com'], gateways: ['public'], http: [{ delegate: { name: 'web', namespace: 'shop' } }] } })
+    world.put(ids.routes, {
+      apiVersion: 'v1',
+      kind: 'VirtualService',
+      metadata: { name: 'root', namespace: 'edge' },
+      spec: { hosts: ['web.example.com'], gateways: ['public'], http: [{ delegate: { name: 'web', namespace: 'shop' } }] },
+    })
     expect(istio(world, { namespace: 'edge', host: 'web.example.com', gateway: 'edge/public' })).toEqual(['90 web-stable one-a,one-b', '10 web-canary two-a'])
     expect(istio(world, { namespace: 'edge', host: 'web.example.com', gateway: 'edge/other' })).toContain('no route')
     world.put(ids.slices, slice('web', 'one-a', 'two-a'))
     world.put(ids.routes, virtualService(0, 0, { http: [{ route: [destination('web', { subset: 'v2' })] }] }))
     expect(istio(world)).toEqual(['100 web NC'])
-    world.put(ids.rules, { apiVersion: 'v1', kind: 'DestinationRule', metadata: { name: 'web', namespace: 'shop' }, spec: { host: 'web', subsets: [{ name: 'v2', labels: { revision: 'web-2' } }] } })
+    world.put(ids.rules, {
+      apiVersion: 'v1',
+      kind: 'DestinationRule',
+      metadata: { name: 'web', namespace: 'shop' },
+      spec: { host: 'web', subsets: [{ name: 'v2', labels: { revision: 'web-2' } }] },
+    })
     expect(istio(world)).toEqual(['100 web two-a'])
   })
   it('gives a host of the mesh to its oldest VirtualService', () => {
@@ -85,8 +98,16 @@ it('Linkerd follows the TrafficSplit of the apex, in both forms of weights', () 
 it('Linkerd follows the ServiceProfile where that kind is served, whatever the TrafficSplit says', () => {
   const world = cluster()
   world.put(ids.splits, split(100, 0))
-  const profile = (dstOverrides: unknown) => ({ apiVersion: 'linkerd.io/v1alpha2', kind: 'ServiceProfile', metadata: { name: 'web.shop.svc.cluster.local', namespace: 'shop' }, spec: { dstOverrides } })
-  const overrides = [{ authority: 'web-stable.shop.svc.cluster.local:80', weight: '1' }, { authority: 'web-canary.shop.svc.cluster.local', weight: '500m' }]
+  const profile = (dstOverrides: unknown) => ({
+    apiVersion: 'linkerd.io/v1alpha2',
+    kind: 'ServiceProfile',
+    metadata: { name: 'web.shop.svc.cluster.local', namespace: 'shop' },
+    spec: { dstOverrides },
+  })
+  const overrides = [
+    { authority: 'web-stable.shop.svc.cluster.local:80', weight: '1' },
+    { authority: 'web-canary.shop.svc.cluster.local', weight: '500m' },
+  ]
   world.put(ids.profiles, profile(overrides))
   expect(arms(route(world, 'Linkerd', call))).toEqual(['1 web-stable one-a,one-b', '0.5 web-canary two-a'])
   world.put(ids.profiles, profile([]))

@@ -2,13 +2,17 @@ import { describe, expect, it } from 'vitest'
 import { prometheusSource } from '../../../src/metrics/prometheus.ts'
 import { SimulatedClock } from '../../../src/sandbox/clock.ts'
 import { embeddedPrometheus } from '../../../src/sandbox/prometheus.ts'
-import { annotatedAnswers, answersAnnotation, drive, trafficModel, type Answers, type Traffic } from '../../../src/sandbox/traffic.ts'
+import { annotatedAnswers, answersAnnotation, type Answers } from '../../../src/sandbox/answers.ts'
+import { drive, trafficModel, type Traffic } from '../../../src/sandbox/traffic.ts'
 import type { DataPlane } from '../../../src/sandbox/routing.ts'
 import { question } from '../analysis/question.ts'
 import { cluster, ids, pod, slice, split, virtualService, type PlainWorld } from './world.ts'
 
 const start = Date.UTC(2026, 0, 1)
-const canaryOnly = (answers: Answers) => (to: { image: string }): Answers => (to.image === 'web:2' ? answers : {})
+const canaryOnly =
+  (answers: Answers) =>
+  (to: { image: string }): Answers =>
+    to.image === 'web:2' ? answers : {}
 
 function sent(answers: Answers = {}, { seconds = 100, world = cluster(), dataPlane = 'Istio' as DataPlane, seed = 1 } = {}): Traffic {
   const traffic = trafficModel({ world, dataPlane, answers: canaryOnly(answers), seed }, start)
@@ -18,7 +22,9 @@ function sent(answers: Answers = {}, { seconds = 100, world = cluster(), dataPla
 }
 const ofCanary = (traffic: Traffic) => traffic.served().find(({ workload }) => workload === 'web-2')!
 const sum = (traffic: Traffic, name: string, labels: Record<string, string>): number =>
-  [...traffic.expose()].filter((one) => one.labels['__name__'] === name && Object.entries(labels).every(([label, value]) => one.labels[label] === value)).reduce((all, { value }) => all + value, 0)
+  [...traffic.expose()]
+    .filter((one) => one.labels['__name__'] === name && Object.entries(labels).every(([label, value]) => one.labels[label] === value))
+    .reduce((all, { value }) => all + value, 0)
 
 describe('the traffic model', () => {
   it('divides requests by weight over the workloads', () => {
@@ -105,7 +111,14 @@ describe('its counters', () => {
   it('say of an unreachable pod only what the caller knows', () => {
     const traffic = sent({ unreachable: true })
     expect(sum(traffic, 'istio_requests_total', { destination_workload: 'web-2' })).toBe(0)
-    expect(sum(traffic, 'istio_requests_total', { reporter: 'source', destination_workload: 'unknown', response_flags: 'UF', destination_service: 'web-canary.shop.svc.cluster.local' })).toBe(ofCanary(traffic).lost)
+    expect(
+      sum(traffic, 'istio_requests_total', {
+        reporter: 'source',
+        destination_workload: 'unknown',
+        response_flags: 'UF',
+        destination_service: 'web-canary.shop.svc.cluster.local',
+      }),
+    ).toBe(ofCanary(traffic).lost)
   })
   it('hide gRPC failures behind HTTP 200', () => {
     const traffic = sent({ errorRate: 1, grpcStatus: 14 })
@@ -149,7 +162,12 @@ describe('model, Prometheus and source together', () => {
       await prometheus.stop()
     }
   }
-  it.each<[string, Answers, number]>([['well', {}, 0], ['failing', { errorRate: 1 }, 1], ['gRPC', { errorRate: 1, grpcStatus: 13 }, 1], ['unreachable', { unreachable: true }, 1]])('Istio, %s', async (_name, answers, bad) => {
+  it.each<[string, Answers, number]>([
+    ['well', {}, 0],
+    ['failing', { errorRate: 1 }, 1],
+    ['gRPC', { errorRate: 1, grpcStatus: 13 }, 1],
+    ['unreachable', { unreachable: true }, 1],
+  ])('Istio, %s', async (_name, answers, bad) => {
     const { answer } = await measured(answers, cluster())
     expect(answer.canary.slow.total).toBeGreaterThan(500)
     expect(answer.canary.slow.bad / answer.canary.slow.total).toBe(bad)

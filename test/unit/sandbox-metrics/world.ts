@@ -22,32 +22,65 @@ export class PlainWorld implements World {
     this.#version++
   }
   drop(id: string, name: string): void {
-    this.objects.set(id, this.list(id).filter(({ metadata }) => metadata.name !== name))
+    this.objects.set(
+      id,
+      this.list(id).filter(({ metadata }) => metadata.name !== name),
+    )
     this.#version++
   }
 }
 
-const object = (kind: string, name: string, more: object, metadata: object = {}): KubeObject => ({ apiVersion: 'v1', kind, metadata: { name, namespace: 'shop', ...metadata }, ...more })
+const object = (kind: string, name: string, more: object, metadata: object = {}): KubeObject => ({
+  apiVersion: 'v1',
+  kind,
+  metadata: { name, namespace: 'shop', ...metadata },
+  ...more,
+})
 
 export const service = (name: string, port = 80): KubeObject => object('Service', name, { spec: { ports: [{ port }] } })
 export const pod = (name: string, workload: string, image: string, annotations: Record<string, string> = {}): KubeObject =>
-  object('Pod', name, { spec: { containers: [{ image }] } }, {
-    labels: { app: 'web', revision: workload, 'pod-template-hash': 'abc' },
-    annotations,
-    ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: `${workload}-abc`, uid: '1', controller: true }],
-  })
+  object(
+    'Pod',
+    name,
+    { spec: { containers: [{ image }] } },
+    {
+      labels: { app: 'web', revision: workload, 'pod-template-hash': 'abc' },
+      annotations,
+      ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: `${workload}-abc`, uid: '1', controller: true }],
+    },
+  )
 export const slice = (of: string, ...pods: string[]): KubeObject =>
-  object('EndpointSlice', `${of}-1`, { endpoints: pods.map((name) => ({ conditions: { ready: !name.startsWith('unready') }, targetRef: { name } })) }, { labels: { 'kubernetes.io/service-name': of } })
+  object(
+    'EndpointSlice',
+    `${of}-1`,
+    { endpoints: pods.map((name) => ({ conditions: { ready: !name.startsWith('unready') }, targetRef: { name } })) },
+    { labels: { 'kubernetes.io/service-name': of } },
+  )
 export const virtualService = (stable: number, canary: number, more: object = {}): KubeObject =>
   object('VirtualService', 'web', {
     spec: {
       hosts: ['web'],
-      http: [{ route: [{ destination: { host: 'web-stable' }, weight: stable }, { destination: { host: 'web-canary.shop.svc.cluster.local', port: { number: 80 } }, weight: canary }] }],
+      http: [
+        {
+          route: [
+            { destination: { host: 'web-stable' }, weight: stable },
+            { destination: { host: 'web-canary.shop.svc.cluster.local', port: { number: 80 } }, weight: canary },
+          ],
+        },
+      ],
       ...more,
     },
   })
 export const split = (stable: unknown, canary: unknown): KubeObject =>
-  object('TrafficSplit', 'web', { spec: { service: 'web', backends: [{ service: 'web-stable', weight: stable }, { service: 'web-canary', weight: canary }] } })
+  object('TrafficSplit', 'web', {
+    spec: {
+      service: 'web',
+      backends: [
+        { service: 'web-stable', weight: stable },
+        { service: 'web-canary', weight: canary },
+      ],
+    },
+  })
 
 export const ids = {
   pods: 'pods',
