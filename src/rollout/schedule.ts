@@ -39,7 +39,7 @@ function latestClose(windows: readonly ReleaseWindow[], at: number): number | un
 
 /** The last start at or before `at` that can still matter: not longer ago than the window lasts. */
 function latestStart(window: ReleaseWindow, at: number): number | undefined {
-  for (let back = minute; ; back *= 2) {
+  for (let back = hour; ; back *= 8) {
     const reach = Math.min(back, window.durationMs)
     let latest: number | undefined
     for (const start of starts(window, at - reach)) {
