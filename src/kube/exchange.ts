@@ -78,7 +78,8 @@ export async function send(connection: Connection, question: Question, signal: A
     return signal.aborted ? networkFailure(signal.reason, askedOf(connection, question)) : credentialFailure(error, askedOf(connection, question))
   }
   const url = new URL(connection.server)
-  return access.dispatcher.request({
+  // undici heeds the signal only once a request has a connection; while it waits for one, we do. Aborted meanwhile, it is never sent.
+  const sent = access.dispatcher.request({
     origin: url.origin,
     path: `${url.pathname.replace(/\/$/, '')}${question.path}`,
     method: question.method,
@@ -91,9 +92,10 @@ export async function send(connection: Connection, question: Question, signal: A
     },
     ...(question.body === undefined ? {} : { body: JSON.stringify(question.body) }),
   })
+  return within(sent, signal)
 }
 
-/** A credential plugin may hang; the request's time limit holds for it too. */
+/** The promise's outcome, or the signal's reason as soon as it aborts. */
 function within<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = (): void => reject(signal.reason)

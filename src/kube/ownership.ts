@@ -2,9 +2,11 @@
  * After a write to somebody else's object the API server records us as the owner of what we wrote, for VirtualServices of the whole route list. The owner's next
  * server-side apply would then conflict with us, or be overridden without a word. So our entry is dropped again by a second patch, which changes nothing else.
  */
+import { isDeepStrictEqual } from 'node:util'
 import type { CallOptions, KubeApi, Result } from './api.ts'
 import { fieldManager } from './client.ts'
 import type { JsonPatchOp, KubeObject, ManagedFieldsEntry, Resource } from '../rollout/objects.ts'
+import { closedToAnnotation } from '../traffic/router.ts'
 
 const tries = 4
 
@@ -30,15 +32,30 @@ export async function dropOwnership(api: KubeApi, resource: Resource, object: Ku
   }
 }
 
-/** JSON patch that removes our entries, each after a test that it is ours; empty where there is none. */
+/** JSON patch that removes our entries, each after a test that it is ours; empty where there is nothing to drop. */
 export function dropPatch(entries: readonly ManagedFieldsEntry[], manager: string): readonly JsonPatchOp[] {
-  const ours = entries.flatMap((entry, index) => (entry.manager === manager ? [index] : []))
-  const test = (index: number): JsonPatchOp => ({ op: 'test', path: `/metadata/managedFields/${index}/manager`, value: manager })
-  // An empty list would be filled again by the API server; a list of one empty entry clears it. The test is of the whole list: nobody else's new entry may go with ours.
-  if (ours.length > 0 && ours.length === entries.length) {
-    const path = '/metadata/managedFields'
-    return [{ op: 'test', path, value: entries }, { op: 'replace', path, value: [{}] }]
-  }
+  const ours = entries.flatMap((entry, index) => (entry.manager === manager && !ownsOnlyMark(entry) ? [index] : []))
+  if (ours.length === 0) return []
+  if (ours.length === entries.length) return [{ op: 'test', path: list, value: entries }, { op: 'replace', path: list, value: [markOnly(entries[ours[0] ?? 0])] }]
   // From the end, so that the indexes before stay what they are.
-  return ours.toReversed().flatMap((index): JsonPatchOp[] => [test(index), { op: 'remove', path: `/metadata/managedFields/${index}` }])
+  return ours.toReversed().flatMap((index): JsonPatchOp[] => [
+    { op: 'test', path: `${list}/${index}/manager`, value: manager },
+    { op: 'remove', path: `${list}/${index}` },
+  ])
+}
+
+const list = '/metadata/managedFields'
+const mark = { 'f:metadata': { 'f:annotations': { [`f:${closedToAnnotation}`]: {} } } }
+
+/**
+ * Without any entry the API server takes all fields for owned by `before-first-apply`, and the owner's next apply conflicts with that (seen with 1.36). So where
+ * ours is the only entry it stays, and owns nothing but our one annotation. Whole lists are tested: nobody else's new entry may go with ours.
+ */
+function markOnly(entry: ManagedFieldsEntry | undefined): ManagedFieldsEntry {
+  const { subresource: _, ...rest } = entry ?? {}
+  return { ...rest, operation: 'Update', fieldsV1: mark }
+}
+
+function ownsOnlyMark({ fieldsV1 }: ManagedFieldsEntry): boolean {
+  return fieldsV1 !== undefined && isDeepStrictEqual(fieldsV1, mark)
 }

@@ -25,7 +25,7 @@ export function rememberWriters(whole: KubeObject, kept: KubeObject, paths: read
 
 /**
  * The writer that owns a field and wrote last. `path` in the words of fieldsV1, as `f:spec/f:http` or `f:metadata/f:annotations/f:sluice.dev~1closed-to` (`~1` is a slash inside a key).
- * Undefined where nobody owns it, as after our own entry was dropped, or where the cache was not asked to remember this path.
+ * Of an atomic list or map ask for the whole. Undefined where nobody owns it, as after our own entry was dropped, or where the cache was not asked to remember this path.
  */
 export function lastWriter(object: KubeObject, path: string): Writer | undefined {
   return remembered.get(object)?.get(path) ?? newest(object.metadata.managedFields, path)
@@ -43,12 +43,11 @@ function newest(entries: readonly ManagedFieldsEntry[] | undefined, path: string
   return { manager, operation, ...(time ? { time, at: Date.parse(time) } : {}), ...(subresource ? { subresource } : {}) }
 }
 
-/** The field itself, something inside it, or an atomic whole that contains it. */
+/** The field itself, or something inside it. An owner of the parent alone is none: `f:data: {}` says who made the map, not who wrote its values. */
 function owns(fields: unknown, keys: readonly string[]): boolean {
   let at: any = fields
-  for (const [depth, key] of keys.entries()) {
-    if (typeof at !== 'object' || at === null) return false
-    if (!(key in at)) return depth > 0 && Object.keys(at).length === 0
+  for (const key of keys) {
+    if (typeof at !== 'object' || at === null || !(key in at)) return false
     at = at[key]
   }
   return true

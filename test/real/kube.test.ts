@@ -1,5 +1,5 @@
 /** src/kube against a real API server. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { KubeApi } from '../../src/kube/api.ts'
 import { startCache, type Change } from '../../src/kube/cache.ts'
 import { kubeClient } from '../../src/kube/client.ts'
@@ -155,6 +155,7 @@ describe.skipIf(missing)(`Kubernetes I/O ${missing ?? ''}`, () => {
   })
 
   describe('ownership of a foreign object', () => {
+    beforeEach(() => api.delete(configMaps, namespace, 'owned'))
     const git = (weight: string): string => JSON.stringify(configMap(namespace, 'owned', { weight }))
     const apply = (weight: string) => plane.kubectlAsync(['-n', namespace, 'apply', '--server-side', '--field-manager=git', '-f', '-'], git(weight))
     const managers = async (name: string) => {
@@ -163,17 +164,23 @@ describe.skipIf(missing)(`Kubernetes I/O ${missing ?? ''}`, () => {
     }
     test('without dropping it, its owner cannot apply; after it, they can', async () => {
       await apply('100')
+      await plane.kubectlAsync(['-n', namespace, 'label', 'configmap', 'owned', 'team=shop'])
       await api.patch(configMaps, namespace, 'owned', { data: { weight: '95' } })
       expect((await apply('90')).stderr).toContain('conflict')
       const ours = await api.get(configMaps, namespace, 'owned')
       expect(ours.ok && (await dropOwnership(api, configMaps, ours.value))).toMatchObject({ ok: true, value: { data: { weight: '95' } } })
-      expect(await managers('owned')).not.toContain('sluice')
+      expect(await managers('owned')).toEqual(['kubectl-label'])
       expect(await apply('90')).toMatchObject({ status: 0 })
     })
-    test('where ours is the only entry, it goes too', async () => {
-      const made = await api.create(configMaps, configMap(namespace, 'sole', { weight: '1' }))
-      expect(made.ok && (await dropOwnership(api, configMaps, made.value))).toMatchObject({ ok: true })
-      expect(await managers('sole')).toEqual([])
+    test('also where all that they own is what we wrote, so that ours is the only entry left; and again with the next write', async () => {
+      await apply('100')
+      for (const weight of ['95', '75']) {
+        const written = await api.patch(configMaps, namespace, 'owned', { data: { weight } })
+        expect(written.ok && (await dropOwnership(api, configMaps, written.value))).toMatchObject({ ok: true, value: { data: { weight } } })
+        const read = await api.get(configMaps, namespace, 'owned')
+        expect(read.ok && lastWriter(read.value, 'f:data/f:weight')).toBeUndefined()
+      }
+      expect(await apply('90')).toMatchObject({ status: 0, stderr: '' })
     })
     test('a manager that came in between keeps its entry', async () => {
       const made = await api.create(configMaps, configMap(namespace, 'between', { weight: '1' }))

@@ -187,11 +187,12 @@ describe('what is kept', () => {
     expect(lastWriter(kept, 'f:spec/f:paused')).toBeUndefined()
     expect(lastWriter(written, 'f:spec/f:replicas')?.manager).toBe('kubectl')
   })
-  test('an atomic whole owns what is in it', () => {
-    const owner = (fieldsV1: Record<string, unknown>) => lastWriter({ ...written, metadata: { name: 'a', managedFields: [{ manager: 'flux', fieldsV1 }] } }, 'f:spec/f:selector/f:app')?.manager
-    expect(owner({ 'f:spec': { 'f:selector': {} } })).toBe('flux')
-    expect(owner({ 'f:spec': { 'f:selector': { 'f:app': {} } } })).toBe('flux')
-    expect(owner({ 'f:spec': { 'f:selector': { 'f:tier': {} } } })).toBeUndefined()
+  test('who wrote something inside a field wrote it; who made its parent did not', () => {
+    const owner = (fieldsV1: Record<string, unknown>) => lastWriter({ ...written, metadata: { name: 'a', managedFields: [{ manager: 'flux', fieldsV1 }] } }, 'f:spec/f:template')?.manager
+    expect(owner({ 'f:spec': { 'f:template': {} } })).toBe('flux')
+    expect(owner({ 'f:spec': { 'f:template': { 'f:spec': {} } } })).toBe('flux')
+    expect(owner({ 'f:spec': { 'f:replicas': {} } })).toBeUndefined()
+    expect(owner({ 'f:spec': {} })).toBeUndefined()
     expect(owner({})).toBeUndefined()
   })
   test('keys with a slash', () => {

@@ -32,6 +32,14 @@ describe('connections are kept', () => {
   })
 })
 
+test('the time limit holds while a request waits for a connection', async () => {
+  server = await scripted(() => undefined)
+  const api = kubeClient(await server.connect())
+  const answers = Array.from({ length: 12 }, () => api.patch(deployments, 'shop', 'cart', [], undefined, { timeoutMs: 100 }))
+  expect((await Promise.all(answers)).map((answer) => !answer.ok && answer.reason)).toEqual(Array(12).fill('Timeout'))
+  expect(server.received.length).toBeLessThanOrEqual(8)
+})
+
 describe('authentication', () => {
   const authorization = async (user: object): Promise<string | undefined> => {
     server = await answering()

@@ -13,10 +13,14 @@ test('each entry of ours is tested and removed, from the end', () => {
     { op: 'test', path: '/metadata/managedFields/0/manager', value: 'sluice' }, { op: 'remove', path: '/metadata/managedFields/0' },
   ])
 })
-test('the only entry is cleared, and only while the list is what was seen', () => {
-  expect(dropPatch([entry('sluice')], 'sluice')).toEqual([
-    { op: 'test', path: '/metadata/managedFields', value: [entry('sluice')] }, { op: 'replace', path: '/metadata/managedFields', value: [{}] },
+test('where ours is the only entry it keeps nothing but our annotation, and only while the list is what was seen', () => {
+  const mark = { 'f:metadata': { 'f:annotations': { 'f:sluice.dev/closed-to': {} } } }
+  const ours = { ...entry('sluice'), apiVersion: 'v1', fieldsV1: { 'f:spec': { 'f:http': {} } } }
+  expect(dropPatch([ours], 'sluice')).toEqual([
+    { op: 'test', path: '/metadata/managedFields', value: [ours] }, { op: 'replace', path: '/metadata/managedFields', value: [{ ...ours, fieldsV1: mark }] },
   ])
+  expect(dropPatch([{ ...ours, fieldsV1: mark }], 'sluice')).toEqual([])
+  expect(dropPatch([{ ...ours, fieldsV1: mark }, entry('git')], 'sluice')).toEqual([])
 })
 
 function api(patches: Result<KubeObject>[], read: Result<KubeObject>): { api: KubeApi; asked: unknown[] } {
