@@ -29,7 +29,7 @@ describe.skipIf(missing)(`journeys of Linkerd ${missing ?? ''}`, { concurrent: t
     const traffic = stage.mesh.send({ namespace: scene.namespace, host: 'web' }, 100)
     t.onTestFinished(() => {
       traffic.stop()
-      expect(stage.mesh.nowhere(scene.namespace)).toEqual({ count: 0, examples: [] })
+      expect(stage.mesh.nowhere(scene.namespace)).toEqual([])
     })
     await scene.rollout('web', spec)
     await scene.reach('web', 'adopted', (now) => now.phase === 'Idle' && now.stable?.images?.includes('web:v1') === true)

@@ -36,7 +36,7 @@ describe.skipIf(missing)(`journeys of a managed Istio route ${missing ?? ''}`, {
     const traffic = stage.mesh.send({ namespace: scene.namespace, host: 'shop' }, perSecond)
     t.onTestFinished(() => {
       traffic.stop()
-      expect(stage.mesh.nowhere(scene.namespace)).toEqual({ count: 0, examples: [] })
+      expect(stage.mesh.nowhere(scene.namespace)).toEqual([])
     })
     await scene.rollout('shop', spec(change))
     await scene.reach('shop', 'adopted', (now) => now.phase === 'Idle' && now.stable?.images?.includes('shop:v1') === true)

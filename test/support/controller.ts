@@ -17,7 +17,7 @@ export interface ControllerOptions {
 }
 export interface Controller {
   readonly pid: number
-  /** Base of /healthz, /readyz and /metrics. */
+  /** Base of /healthz and /readyz. */
   readonly url: string
   /** Its JSON log lines so far. */
   logs(): readonly any[]
@@ -39,7 +39,7 @@ export async function startController(plane: ControlPlaneAddress, options: Contr
   const args = [
     'controller', '--kubeconfig', options.kubeconfig ?? plane.kubeconfig, '--prometheus', options.prometheusUrl,
     '--scrape-interval', options.scrapeInterval ?? '1s', '--propagation-delay', options.propagationDelay ?? '1s',
-    '--listen', `127.0.0.1:${port}`, ...(options.flags ?? []),
+    '--health-port', String(port), ...(options.flags ?? []),
   ]
   let part: Part
   const start = async () => {

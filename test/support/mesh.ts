@@ -43,9 +43,12 @@ export interface Tally {
   bad: number
 }
 export interface Nowhere {
-  readonly at: number
   readonly host: string
   readonly why: string
+  count: number
+  /** ISO times of the first and the last one. */
+  readonly first: string
+  last: string
 }
 export interface Traffic {
   /** Changes the rate. */
@@ -63,8 +66,8 @@ export interface Mesh {
   behave(match: (pod: PodFacts) => boolean, behaviour: Behaviour): void
   /** What was served, per workload and Service, since the start. */
   served(namespace: string): readonly Tally[]
-  /** Requests whose destination was no pod: no route, no endpoint, or a pod that was gone. The first fifty, and how many. */
-  nowhere(namespace: string): { readonly count: number; readonly examples: readonly Nowhere[] }
+  /** Requests whose destination was no pod: no route, no endpoint, or a pod that was gone. One entry per reason. Must stay empty. */
+  nowhere(namespace: string): readonly Nowhere[]
   /** Share in percent of the requests of the next `ms` that pods with this image answer. */
   measure(namespace: string, image: string, ms?: number): Promise<number>
   /** Where a call would go now by what the slowest proxy knows. */
@@ -153,14 +156,17 @@ export async function startMesh(plane: ControlPlane, options: MeshOptions): Prom
   const rules: { match: (pod: PodFacts) => boolean; behaviour: Behaviour }[] = []
   const senders = new Set<Sender>()
   const tallies = new Map<string, Tally>()
-  const lost = new Map<string, { count: number; examples: Nowhere[] }>()
+  const lost = new Map<string, Nowhere[]>()
   const dice = { error: new Map<string, number>(), slow: new Map<string, number>(), spread: 0 }
 
   const miss = (call: Call, why: string) => {
-    const entry = lost.get(call.namespace) ?? { count: 0, examples: [] }
-    lost.set(call.namespace, entry)
-    entry.count++
-    if (entry.examples.length < 50) entry.examples.push({ at: Date.now(), host: call.host, why })
+    const entries = lost.get(call.namespace) ?? []
+    lost.set(call.namespace, entries)
+    const at = new Date().toISOString()
+    const same = entries.find((entry) => entry.why === why && entry.host === call.host)
+    if (!same) return void entries.push({ host: call.host, why, count: 1, first: at, last: at })
+    same.count++
+    same.last = at
   }
   const labelsOf = (key: string) => factsOf(key)?.labels ?? {}
   const routingOf = (proxy: Proxy, call: Call) =>
@@ -230,7 +236,7 @@ export async function startMesh(plane: ControlPlane, options: MeshOptions): Prom
     },
     behave: (match, behaviour) => void rules.push({ match, behaviour }),
     served,
-    nowhere: (namespace) => lost.get(namespace) ?? { count: 0, examples: [] },
+    nowhere: (namespace) => lost.get(namespace) ?? [],
     async measure(namespace, image, ms = 1_000) {
       const sum = () => served(namespace).reduce((sums, tally) => ({ all: sums.all + tally.total, those: sums.those + (tally.image === image ? tally.total : 0) }), { all: 0, those: 0 })
       const start = sum()

@@ -133,6 +133,10 @@ function makeScene(plane: ControlPlane, mesh: Mesh, namespace: string): Scene {
       })
       if (withService) await service(name, labels)
       await until(`${name} to be ready`, async () => (await get(`${collection('apps/v1/deployments', namespace)}/${name}`))?.status?.readyReplicas === replicas)
+      if (withService) await until(`the mesh to know the pods of ${name}`, () => {
+        const routing = mesh.routing({ namespace, host: name })
+        return 'arms' in routing && routing.arms.every((arm) => arm.pods.length >= replicas)
+      })
     },
     async push(name, image) {
       const patch = [{ op: 'replace', path: '/spec/template/spec/containers/0/image', value: image }]
