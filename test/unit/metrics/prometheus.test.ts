@@ -1,12 +1,13 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { prometheusSource, urlProblem, type PrometheusOptions } from '../../../src/metrics/prometheus.ts'
 import { at, question } from '../analysis/question.ts'
 
 const servers: Server[] = []
 afterEach(async () => {
+  vi.unstubAllEnvs()
   for (const server of servers.splice(0)) {
     server.closeAllConnections()
     await new Promise((closed) => server.close(closed))
@@ -67,6 +68,11 @@ describe('a question', () => {
     })
     await source(url.replace('//', '//ann:p%40ss@'), { headers: { 'X-Scope-OrgID': 'team' } }).ask(question())
     expect(headers).toMatchObject({ authorization: `Basic ${Buffer.from('ann:p@ss').toString('base64')}`, 'x-scope-orgid': 'team' })
+  })
+  it('goes straight to its URL, whatever proxy the environment names', async () => {
+    const url = await serve((_request, response) => success(response, [total('1')]))
+    vi.stubEnv('HTTP_PROXY', 'http://127.0.0.1:9').stubEnv('http_proxy', 'http://127.0.0.1:9').stubEnv('NO_PROXY', '').stubEnv('no_proxy', '')
+    expect(await source(url).ask(question())).toMatchObject({ state: 'Counts' })
   })
   it('hands warnings on and keeps the counts', async () => {
     const warnings: string[] = []
