@@ -93,6 +93,9 @@ describe('failures that count', () => {
     expect(evaluate(check, reading(counts(50, 10)), { countedAt: at - 400_000, countedBad: 40 }, scrape).counts).toBe(true)
     expect(evaluate(check, reading(counts(50, 10), counts(30, 1)), { countedAt: at - 60_000, countedBad: 40 }, scrape).counts).toBe(true)
   })
+  it('does not count an answer that is older than the last counted one', () => {
+    expect(evaluate(check, reading(counts(50, 45)), { countedAt: at + 1, countedBad: 40 }, scrape).counts).toBe(false)
+  })
   it('counts one reading once, however often a pass looks at it', () => {
     const failing = reading(counts(50, 40))
     const first = evaluate(check, failing, {}, scrape)
