@@ -10,13 +10,15 @@ export interface NewRevision {
   readonly rollout: string
   readonly revision: string
   readonly replicas: number
+  /** Annotations by which the Rollout is remembered (memoryOf). */
+  readonly memory?: Readonly<Record<string, string>>
 }
 
 /**
  * The Deployment to create for a revision: the workload's pod template with our two labels, its `minReadySeconds` and `strategy`, and nothing of its
  * metadata: marks of Argo CD, Flux or Helm would get production pruned with the template.
  */
-export function revisionDeployment({ workload, rollout, revision, replicas }: NewRevision): KubeObject {
+export function revisionDeployment({ workload, rollout, revision, replicas, memory }: NewRevision): KubeObject {
   const { selector, template, minReadySeconds, strategy } = workload.spec
   const labels = { [rolloutLabel]: rollout, [revisionLabel]: revision }
   const commit = commitOf(workload)
@@ -27,7 +29,7 @@ export function revisionDeployment({ workload, rollout, revision, replicas }: Ne
       name: revision,
       namespace: workload.metadata.namespace,
       labels,
-      annotations: { [sentAnnotation]: digest(templateOf(workload)), ...(commit ? { [commitAnnotation]: commit } : {}) },
+      annotations: { ...memory, [sentAnnotation]: digest(templateOf(workload)), ...(commit ? { [commitAnnotation]: commit } : {}) },
       ownerReferences: [ownedBy(workload)],
     },
     spec: {

@@ -75,12 +75,10 @@ export function leadsTo(door: KubeObject, workload: KubeObject | undefined): str
   return workload && canonicalJson(selector ?? {}) === canonicalJson(workload.spec?.selector?.matchLabels ?? {}) ? 'Workload' : undefined
 }
 
-/** What doors remember of their Rollout, so that they can be put back when it no longer exists. The stable door alone carries the specification. */
-export function doorAnnotations(door: 'stable' | 'canary' | 'own', spec: RolloutSpec): Readonly<Record<string, string>> {
-  const policy = { [deletionPolicyAnnotation]: spec.deletionPolicy ?? 'Restore' }
-  if (door !== 'stable') return policy
-  const { workloadRef, service, traffic, deletionPolicy } = spec
-  return { ...policy, [rolloutSpecAnnotation]: canonicalJson({ workloadRef, service, traffic, deletionPolicy }) }
+/** What doors, and revisions at their creation, remember of their Rollout, so that they can be put back when it no longer exists. */
+export function memoryOf(spec: RolloutSpec): Readonly<Record<string, string>> {
+  const { workloadRef, service, traffic, deletionPolicy = 'Restore' } = spec
+  return { [deletionPolicyAnnotation]: deletionPolicy, [rolloutSpecAnnotation]: canonicalJson({ workloadRef, service, traffic }) }
 }
 
 function portOf(port: Partial<ServicePort> & { port: number }): ServicePort {

@@ -5,9 +5,9 @@ export const rolloutLabel = 'sluice.dev/rollout'
 /** On revision Deployments and their pods: the name of the revision. */
 export const revisionLabel = 'sluice.dev/revision'
 
-/** On doors: `Restore` or `Orphan`, for the time when the Rollout itself is gone. */
+/** On doors and revisions: `Restore` or `Orphan`, for the time when the Rollout itself is gone. */
 export const deletionPolicyAnnotation = 'sluice.dev/deletion-policy'
-/** On the stable door: JSON of what removal must know of a Rollout that no longer exists. */
+/** On doors and revisions: JSON of what removal must know of a Rollout that no longer exists. */
 export const rolloutSpecAnnotation = 'sluice.dev/rollout-spec'
 /** On a new revision: digest of the template as it was sent, until the difference to what the API server stored is written down. */
 export const sentAnnotation = 'sluice.dev/template-sent'

@@ -1,8 +1,9 @@
 /** Doors as Services. */
-import { doorAnnotations, doorSelector, doorService } from '../../revision/door.ts'
+import { memoryOf, doorSelector, doorService } from '../../revision/door.ts'
 import type { Action } from '../../rollout/actions.ts'
 import { wantedShape } from '../observe/doors.ts'
 import type { Raw } from '../observe.ts'
+import { isOurs } from '../observe/scope.ts'
 import { type ActResult, done, refused, unchanged, unchangedSince, type Writer } from './writer.ts'
 
 /** Creates the door, or changes its selector if nothing of it has changed since it was seen. */
@@ -19,10 +20,14 @@ export async function turnDoor(writer: Writer, { scope }: Raw, { door, to }: Ext
   }
   const shape = wantedShape(scope)
   if (!shape) return refused('Invalid', `no port is known for Service ${name}: set spec.service.port`)
-  return done(await writer.create('Service', doorService({ name, rollout: scope.name, workload, shape, selector, annotations: doorAnnotations(door, scope.spec) })))
+  return done(await writer.create('Service', doorService({ name, rollout: scope.name, workload, shape, selector, annotations: memoryOf(scope.spec) })))
 }
 
-export async function deleteDoor(writer: Writer, { scope }: Raw, { door }: Extract<Action, { type: 'DeleteDoor' }>): Promise<ActResult> {
+/** The door, and before it the policy that speaks for it alone. */
+export async function deleteDoor(writer: Writer, { scope, policies }: Raw, { door }: Extract<Action, { type: 'DeleteDoor' }>): Promise<ActResult> {
   const present = scope.doors[door]
-  return present ? await writer.delete('Service', present) : unchanged
+  if (!present) return unchanged
+  const policy = policies.get(present.metadata.name)?.present
+  const first = policy && isOurs(policy, scope.name) ? await writer.delete('DestinationRule', policy) : unchanged
+  return first.ok ? await writer.delete('Service', present) : first
 }

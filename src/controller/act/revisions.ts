@@ -1,5 +1,6 @@
 /** Revisions and the user's Deployment: created, scaled, deleted. */
 import { revisionDeployment, settledAnnotations } from '../../revision/deployment.ts'
+import { memoryOf } from '../../revision/door.ts'
 import type { Action } from '../../rollout/actions.ts'
 import type { JsonPatchOp, KubeObject } from '../../rollout/objects.ts'
 import type { Raw } from '../observe.ts'
@@ -12,7 +13,7 @@ type Of<T extends Action['type']> = Extract<Action, { type: T }>
 export async function createRevision(writer: Writer, { scope }: Raw, { revision, replicas }: Of<'CreateRevision'>): Promise<ActResult> {
   const { workload } = scope
   if (!workload) return refused('NotFound', `Deployment ${scope.plan.workload} does not exist, so revision ${revision} cannot be made`)
-  const created = await writer.create('Deployment', revisionDeployment({ workload, rollout: scope.name, revision, replicas }))
+  const created = await writer.create('Deployment', revisionDeployment({ workload, rollout: scope.name, revision, replicas, memory: memoryOf(scope.spec) }))
   if (!created.ok) return created
   const { uid } = created.value.metadata
   await writer.patch('Deployment', created.value, { metadata: { uid, annotations: settledAnnotations(workload, created.value) } })

@@ -1,6 +1,6 @@
 /** Our own objects, brought in step with what they have to be. */
 import { ownedBy, settledAnnotations } from '../../revision/deployment.ts'
-import { doorAnnotations, sameShape, shapeOf } from '../../revision/door.ts'
+import { memoryOf, sameShape, shapeOf } from '../../revision/door.ts'
 import { sentAnnotation } from '../../revision/marks.ts'
 import { sameRevision } from '../../revision/template.ts'
 import type { Action } from '../../rollout/actions.ts'
@@ -38,7 +38,7 @@ async function keepDoor(writer: Writer, scope: Scope, name: string): Promise<Act
     ...(sessionAffinityConfig !== undefined ? [{ op: 'add' as const, path: '/spec/sessionAffinityConfig', value: sessionAffinityConfig }] : []),
     ...(sessionAffinityConfig === undefined && present.spec?.sessionAffinityConfig !== undefined ? [{ op: 'remove' as const, path: '/spec/sessionAffinityConfig' }] : []),
   ]
-  return await write(writer, 'Service', present, [...spec, ...owned(present, scope.workload), ...annotated(present, doorAnnotations(door, scope.spec))])
+  return await write(writer, 'Service', present, [...spec, ...owned(present, scope.workload), ...annotated(present, memoryOf(scope.spec))])
 }
 
 async function keepPolicy(writer: Writer, { policies, scope }: Raw, name: string): Promise<ActResult> {

@@ -1,10 +1,10 @@
 /** Reasons not to adopt, or not to raise, that lie in other objects than the routes. */
-import { isSomebodys, claimBlockers } from './claims.ts'
+import { claimBlockers } from './claims.ts'
 import type { Blocker } from '../../rollout/seen.ts'
 import { hostTaken } from '../../traffic/istio-hosts.ts'
 import { managedHosts } from '../../traffic/istio-managed.ts'
 import { wantedShape } from './doors.ts'
-import { doors, isOurs, type Scope, timeOf } from './scope.ts'
+import { belongsToAnother, doors, isOurs, type Scope, timeOf } from './scope.ts'
 
 /** For revisions mode; of backends only claims are asked. */
 export function blockersOf(scope: Scope, templateRevision: string | undefined): readonly Blocker[] {
@@ -27,7 +27,7 @@ function autoscaled(scope: Scope): Blocker[] {
 function namesTaken(scope: Scope, templateRevision: string | undefined): Blocker[] {
   const services = doors.flatMap((door) => {
     const foreign = scope.foreign[door]
-    return foreign && (door !== 'own' || isSomebodys(foreign)) ? [`Service ${foreign.metadata.name}`] : []
+    return foreign && (door !== 'own' || belongsToAnother(scope, foreign)) ? [`Service ${foreign.metadata.name}`] : []
   })
   const revision = templateRevision === undefined ? undefined : scope.world.get('Deployment', scope.namespace, templateRevision)
   const deployments = revision && !isOurs(revision, scope.name) ? [`Deployment ${templateRevision}`] : []

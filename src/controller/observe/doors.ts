@@ -1,10 +1,10 @@
 /** Where the doors lead, and which pods stand behind them. */
-import { type DoorShape, doorAnnotations, doorShape, leadsTo, sameShape, shapeOf } from '../../revision/door.ts'
+import { type DoorShape, memoryOf, doorShape, leadsTo, sameShape, shapeOf } from '../../revision/door.ts'
 import { revisionLabel } from '../../revision/marks.ts'
 import type { KubeObject } from '../../rollout/objects.ts'
 import type { DoorSeen, Seen } from '../../rollout/seen.ts'
 import type { World } from '../world.ts'
-import { type Door, doors, type Scope } from './scope.ts'
+import { belongsToAnother, type Door, doors, type Scope } from './scope.ts'
 import { isOwned } from './workload.ts'
 
 export function doorsSeen(scope: Scope): Seen['doors'] {
@@ -25,14 +25,14 @@ export function doorUpkeep(scope: Scope): Seen['upkeep'] {
   if (!shape || !workload) return []
   const out = doors.filter((door) => {
     const service = scope.doors[door]
-    return service !== undefined && !(isOwned(service, workload) && sameShape(shapeOf(service), shape) && remembers(service, doorAnnotations(door, scope.spec)))
+    return service !== undefined && !(isOwned(service, workload) && sameShape(shapeOf(service), shape) && remembers(service, memoryOf(scope.spec)))
   })
   return out.map((door) => ({ key: `Door/${door}`, what: 'Door' }))
 }
 
 function doorSeen(scope: Scope, door: Door): DoorSeen {
   const service = scope.doors[door]
-  if (!service) return { state: !scope.foreign[door] ? 'Absent' : door === 'own' && !hasRolloutLabel(scope.foreign[door]) ? 'Theirs' : 'Taken', ready: 0, others: 0 }
+  if (!service) return { state: !scope.foreign[door] ? 'Absent' : door === 'own' && !belongsToAnother(scope, scope.foreign[door]) ? 'Theirs' : 'Taken', ready: 0, others: 0 }
   const to = leadsTo(service, scope.workload)
   return { state: 'Present', ...(to === undefined ? {} : { leadsTo: to }), ...countEndpoints(scope.world, service, to) }
 }
@@ -57,10 +57,6 @@ function readyPods(world: World, service: KubeObject): ReadonlySet<string> {
   const endpoints: { conditions?: { ready?: boolean }; targetRef?: { kind?: string; name?: string } }[] = slices.flatMap((slice) => slice['endpoints'] ?? [])
   const ready = endpoints.filter((endpoint) => endpoint.conditions?.ready !== false)
   return new Set(ready.map((endpoint, index) => (endpoint.targetRef?.kind === 'Pod' && endpoint.targetRef.name ? endpoint.targetRef.name : `#${index}`)))
-}
-
-function hasRolloutLabel(service: KubeObject | undefined): boolean {
-  return Object.keys(service?.metadata.labels ?? {}).some((label) => label === 'sluice.dev/rollout')
 }
 
 function remembers(service: KubeObject, annotations: Readonly<Record<string, string>>): boolean {

@@ -7,7 +7,6 @@ import { managedTotal } from '../../traffic/expressible.ts'
 import { httpPorts, managedVirtualService } from '../../traffic/istio-managed.ts'
 import { ownedPatch } from '../../traffic/owned.ts'
 import { managedTrafficSplit } from '../../traffic/smi.ts'
-import { shapeOf } from '../../revision/door.ts'
 import { wantedShape } from './doors.ts'
 import type { Route } from './routes.ts'
 import { isOurs, type Scope } from './scope.ts'
@@ -28,7 +27,7 @@ export function wantedRoute(scope: Scope, route: Route, canaryDoor: number, atLe
   }
   if (route.kind === 'TrafficSplit') return { object: managedTrafficSplit(wanted) }
   const { clusterDomain } = scope.settings
-  return managedVirtualService({ ...wanted, clusterDomain, managed: scope.spec.traffic?.istio?.managed ?? {}, ports: httpPorts(portsOf(scope, route)) })
+  return managedVirtualService({ ...wanted, clusterDomain, managed: scope.spec.traffic?.istio?.managed ?? {}, ports: httpPorts(portsOf(scope)) })
 }
 
 /** Why the managed object cannot be written at all, with the field to correct. */
@@ -51,9 +50,7 @@ export function managedUpkeep(scope: Scope, routes: readonly Route[]): Seen['upk
   return routes.filter((route) => managedPatch(scope, route).length > 0).map((route) => ({ key: `Route/${route.key}`, what: 'Route' }))
 }
 
-/** Ports of the destinations: of the doors, or of the stable backend. The name is that of the Service a person would look at. */
-function portsOf(scope: Scope, route: Route): KubeObject {
-  const backend = scope.plan.mode === 'Backends' ? scope.world.get('Service', route.arms.stable.namespace, route.arms.stable.service) : undefined
-  const shape = backend ? shapeOf(backend) : wantedShape(scope)
-  return { apiVersion: 'v1', kind: 'Service', metadata: { name: backend?.metadata.name ?? scope.names.own }, spec: { ports: shape?.ports ?? [] } }
+/** A managed route belongs to doors (backends have routes of their own), and its destinations have the doors' ports. */
+function portsOf(scope: Scope): KubeObject {
+  return { apiVersion: 'v1', kind: 'Service', metadata: { name: scope.names.own }, spec: { ports: wantedShape(scope)?.ports ?? [] } }
 }

@@ -48,27 +48,39 @@ export function isOurs(object: KubeObject, rollout: string): boolean {
   return object.metadata.labels?.[rolloutLabel] === rollout
 }
 
+/** Whether an object is of another Rollout that exists. What a gone one has left to the user is the user's. */
+export function belongsToAnother({ world, namespace, name }: Scope, object: KubeObject | undefined): boolean {
+  const label = object?.metadata.labels?.[rolloutLabel]
+  return label !== undefined && label !== name && world.get('Rollout', namespace, label) !== undefined
+}
+
 /** Unix ms of an RFC 3339 time; 0 where it is absent. */
 export function timeOf(text: string | undefined): number {
   return text === undefined ? 0 : Date.parse(text)
 }
 
-/** A spec that cannot be planned is reduced to what leads to its objects, so that a running journey can still be lowered and aborted. */
-function readSpec(rollout: KubeObject, settings: Settings): { spec: RolloutSpec; planned: Plan; problems: readonly SpecProblem[] } {
-  const spec = (rollout.spec ?? {}) as RolloutSpec
+/** The spec and its plan. One that cannot be planned is reduced to what leads to its objects, so that a running journey can still be lowered and aborted. */
+export function readSpec(rollout: KubeObject, settings: Pick<Settings, 'scrapeIntervalMs'>): { spec: RolloutSpec; planned: Plan; problems: readonly SpecProblem[] } {
   const { name } = rollout.metadata
-  const result = plan(spec, name, settings)
-  if (result.ok) return { spec, planned: result.plan, problems: [] }
-  const { workloadRef, backends, service, traffic, replicas, deletionPolicy } = spec
-  const attempts: RolloutSpec[] = [{ workloadRef, backends, service, traffic, replicas, deletionPolicy }, { workloadRef, backends, service, traffic }, { workloadRef, backends, traffic }, { workloadRef, backends }, {}]
-    .map((part) => ({ ...part, steps: [{ weight: 100 }] }))
-  for (const attempt of attempts) {
-    const reduced = plan(attempt, name, settings)
-    if (reduced.ok) return { spec: attempt, planned: reduced.plan, problems: result.problems }
+  const spec: RolloutSpec = rollout.spec ?? {}
+  const whole = plan(spec, name, settings)
+  if (whole.ok) return { spec, planned: whole.plan, problems: [] }
+  for (const part of parts(spec)) {
+    const reduced = plan(part, name, settings)
+    if (reduced.ok) return { spec: part, planned: reduced.plan, problems: whole.problems }
+    // Without a readable provider no route is known; the plan needs one all the same.
+    const bare = plan({ ...part, traffic: { istio: { managed: {} } } }, name, settings)
+    if (bare.ok) return { spec: { ...part, traffic: undefined }, planned: bare.plan, problems: whole.problems }
   }
-  const bare = plan({ workloadRef: { kind: 'Deployment', name }, steps: [{ weight: 100 }], traffic: { istio: { managed: {} } }, service: { port: 80 } }, name, settings)
-  if (!bare.ok) throw new Error(`a bare spec must be valid, but ${bare.problems.map((problem) => `${problem.field}: ${problem.message}`).join('; ')}`)
-  return { spec: { steps: [{ weight: 100 }] }, planned: bare.plan, problems: result.problems }
+  throw new Error(`the reduced spec of ${rollout.metadata.namespace}/${name} must be valid`)
+}
+
+/** What may be left of an invalid spec, the most first; the last is valid whatever the spec was. */
+function parts(spec: RolloutSpec): readonly RolloutSpec[] {
+  const { workloadRef, backends, service, traffic, replicas, deletionPolicy } = spec
+  const steps = [{ weight: 100 }]
+  const none: RolloutSpec = { workloadRef: { kind: 'Deployment', name: 'none' }, steps }
+  return [{ workloadRef, backends, service, traffic, replicas, deletionPolicy, steps }, { workloadRef, backends, service, traffic, steps }, { workloadRef, backends, traffic, steps }, { workloadRef, service, steps }, { workloadRef, steps }, none]
 }
 
 function servicesOf(world: World, namespace: string, rollout: string, names: DoorNames): Pick<Scope, 'doors' | 'foreign'> {

@@ -29,9 +29,14 @@ describe('what may be said at all', () => {
     expect(seen.routes.map((route) => route.key)).toEqual(['VirtualService/shop/cart'])
     expect(plan.workload).toBe('cart')
   })
-  test.each([undefined, null, 'text', { workloadRef: 7 }, { workloadRef: { name: {} }, traffic: [] }])('a Rollout with spec %j harms nobody', (spec) => {
-    const object: any = { ...rollout(), spec }
-    expect(new Cluster(object, deployment()).look('shop/cart').problems).not.toHaveLength(0)
+  test.each([
+    undefined, null, 'text', { workloadRef: 7 }, { workloadRef: { name: {} }, traffic: [] }, { backends: {}, traffic: { istio: { virtualServiceRefs: 7 } } },
+    { workloadRef: { kind: 'Deployment', name: 'cart' }, traffic: { istio: { virtualServiceRefs: {} } }, steps: 'all', service: 9 },
+  ])('a Rollout with spec %j harms nobody, an older one neither', (spec) => {
+    const object: any = { ...rollout({}, { name: 'bad', uid: 'u-bad', creationTimestamp: '2026-11-01T00:00:00Z' }), spec }
+    const cluster = new Cluster(object, rollout(), deployment())
+    expect(cluster.look('shop/bad').problems).not.toHaveLength(0)
+    expect(cluster.look('shop/cart').problems).toEqual([])
   })
   test('a status without a sequence is none; one of a newer schema is told apart', () => {
     expect(new Cluster(rollout({}, {}, {}), deployment()).look('shop/cart').seen).toMatchObject({ status: undefined, statusFromFuture: false })
