@@ -23,7 +23,7 @@ export interface ClientOptions {
 
 /** Talks to one API server. Every answer is a value; nothing here throws. There is no limit of requests per second: the server has its own, and says so with 429. */
 export function kubeClient(connection: Connection, options: ClientOptions = {}): KubeApi {
-  const wait: Wait = options.wait ?? ((ms) => sleep(ms, undefined, { ref: false }))
+  const wait: Wait = options.wait ?? ((ms) => sleep(ms))
   const ask = (question: Question): Promise<Result<unknown>> => exchange(connection, question, wait)
   const one = async (resource: Resource | undefined, question: Question): Promise<Result<KubeObject>> => objectOf(resource, question, await ask(question))
   return {

@@ -223,7 +223,7 @@ function retire(pool: Dispatcher, ending: Set<Dispatcher>): void {
 
 function poolOf(lane: Lane, tls: Secrets['tls'], proxy: string | undefined): Dispatcher {
   // HTTP/1.1, because with HTTP/2 a stuck connection would hold lowering, lease and watches together.
-  const options = { connections: lane === 'Plain' ? 8 : null, pipelining: 1, allowH2: false, keepAliveTimeout: 60_000, headersTimeout: 0, bodyTimeout: 0 }
+  const options = { connections: lane === 'Plain' ? 8 : null, pipelining: 1, allowH2: false, keepAliveTimeout: 30_000, headersTimeout: 0, bodyTimeout: 0 }
   const connect = { ...tls, allowH2: false, timeout: 4_000, keepAlive: true, keepAliveInitialDelay: 15_000 }
   if (proxy) return new ProxyAgent({ ...options, uri: proxy, requestTls: connect })
   return new Agent({ ...options, connect })

@@ -25,7 +25,7 @@ const plainWaits = [200, 1_000, 3_000]
 
 /**
  * Asks until there is an answer, the tries are used up, or the next wait would not fit into `timeoutMs`.
- * Only what the server surely did not do is tried again: 429 and 401; 503 with Retry-After, which also says so; and every failure of a read.
+ * Only what the server surely did not do is tried again: 429 and 401; 503 with Retry-After, which also says so; and reads that got no answer, or one that will be another soon.
  */
 export async function exchange(connection: Connection, question: Question, wait: Wait): Promise<Result<unknown>> {
   const deadline = performance.now() + question.timeoutMs
@@ -49,7 +49,10 @@ export async function exchange(connection: Connection, question: Question, wait:
 function repeatable(question: Question, failure: Failure): boolean {
   if (failure.reason === 'Throttled') return true
   if (failure.reason !== 'Unavailable') return false
-  return question.method === 'GET' || (failure.status === 503 && failure.retryAfterMs !== undefined)
+  const announced = failure.retryAfterMs !== undefined
+  if (question.method !== 'GET') return failure.status === 503 && announced
+  // A plain 500 is a bug's answer, and will be the same again: /scale without replicas, for example.
+  return failure.status !== 500 || announced
 }
 
 async function once(connection: Connection, question: Question, timeoutMs: number): Promise<Result<unknown>> {

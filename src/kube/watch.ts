@@ -144,7 +144,7 @@ export interface Watcher {
   readonly state: WatcherState
   /** Ends a wait at once, for example when a CRD has just appeared. */
   retryNow(): void
-  /** Resolves when no request is under way and no callback will follow. */
+  /** Ends it: no callback follows. A list under way is not waited for, since a server that hangs may take a minute. */
   stop(): Promise<void>
 }
 
@@ -216,15 +216,12 @@ export function startWatcher(options: WatcherOptions): Watcher {
       }
     }
   }
-  const running = run()
+  void run()
   return {
     get state() {
       return state
     },
     retryNow: () => waiting?.wake(),
-    stop: () => {
-      control.abort()
-      return running
-    },
+    stop: async () => control.abort(),
   }
 }

@@ -103,6 +103,13 @@ describe('bad answers are values', () => {
   })
 })
 
+test('a read that met a 503 is repeated, one that met a bug is not', async () => {
+  const once = (code: number) => client((_, response, count) => (count === 1 ? json(response, code, status(code, '')) : json(response, 200, deployment('cart'))))
+  expect(await (await once(503)).get(deployments, 'shop', 'cart')).toMatchObject({ ok: true })
+  await server.close()
+  expect(await (await once(500)).get(deployments, 'shop', 'cart', 'scale')).toMatchObject({ ok: false, status: 500 })
+})
+
 describe('a busy server', () => {
   const busyOnce = (code: number, headers: Record<string, string>) =>
     client((_, response, count) => (count === 1 ? json(response, code, status(code, 'TooManyRequests'), headers) : json(response, 200, deployment('cart'))))
