@@ -112,7 +112,7 @@ export const wrongRollouts: readonly Variant[] = [
   both('spec.schedule.windows[0].cron', ['"0 9 * *"', '0 9 * * 1-5'], (o) => { o.spec.schedule = { windows: [{ cron: '0 9 * *', duration: '7h' }] } }, 'bad cron'),
   both('spec.schedule.windows[0].cron', ['"0 25 * * *"', '0 9 * * 1-5'], (o) => { o.spec.schedule = { windows: [{ cron: '0 25 * * *', duration: '7h' }] } }, 'cron out of range', 'condition'),
   both('spec.schedule.windows[0].cron', ['"0 0 31 2 *"', '0 9 * * 1-5'], (o) => { o.spec.schedule = { windows: [{ cron: '0 0 31 2 *', duration: '7h' }] } }, 'cron that never comes', 'condition'),
-  both('spec.schedule.windows[0].timeZone', ['"Europe/Berlinn"', 'Europe/Berlin'], (o) => { o.spec.schedule = { windows: [{ cron: '0 9 * * *', duration: '7h', timeZone: 'Europe/Berlinn' }] } }, 'bad time zone'),
+  both('spec.schedule.windows[0].timeZone', ['"Europe/Berlinn"', 'Europe/Berlin'], (o) => { o.spec.schedule = { windows: [{ cron: '0 9 * * *', duration: '7h', timeZone: 'Europe/Berlinn' }] } }, 'bad time zone', ['spec.schedule.windows[0].timeZone', 'unknown time zone Europe/Berlinn', 'for example Europe/Berlin']),
   both('spec.schedule.windows[0].timeZone', ['"+02:00"', 'Europe/Berlin'], (o) => { o.spec.schedule = { windows: [{ cron: '0 9 * * *', duration: '7h', timeZone: '+02:00' }] } }, 'offset as time zone'),
   both('spec.schedule.windows[0].duration', ['"0s"', 'at least 1s'], (o) => { o.spec.schedule = { windows: [{ cron: '0 9 * * *', duration: '0s' }] } }, 'window of no length'),
   both('spec.dependsOn[0].name', ['"checkout"', 'another'], (o) => { o.spec.dependsOn = [{ name: 'checkout' }] }, 'depends on itself', ['dependsOn names this Rollout']),
