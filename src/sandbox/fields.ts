@@ -79,8 +79,8 @@ export function managedFields(before: any, after: any, entries: readonly Managed
   return result
 }
 
-/** What a client sent as managedFields: `[{}]` clears all entries, `[]` or nothing keeps what is stored. */
-export function sentEntries(sent: readonly ManagedFieldsEntry[] | undefined, stored: readonly ManagedFieldsEntry[]): readonly ManagedFieldsEntry[] {
-  if (!sent || sent.length === 0) return stored
+/** What a client sent as managedFields: `[{}]` clears all entries, nothing keeps what is stored, and `[]` clears those of built-in kinds only, as in the real server. */
+export function sentEntries(sent: readonly ManagedFieldsEntry[] | undefined, stored: readonly ManagedFieldsEntry[], custom: boolean): readonly ManagedFieldsEntry[] {
+  if (!sent || (sent.length === 0 && custom)) return stored
   return sent.filter((entry) => entry.manager !== undefined)
 }

@@ -3,7 +3,7 @@ import type { KubeObject } from '../rollout/objects.ts'
 import type { Verb } from './faults.ts'
 import { apiVersionOf, idOf } from './resources.ts'
 import type { Definition, ServedVersion } from './resources.ts'
-import { badRequest, failure, methodNotAllowed, unknownPath, unsupportedMediaType } from './status.ts'
+import { badRequest, cause, failure, invalid, methodNotAllowed, unknownPath, unsupportedMediaType } from './status.ts'
 import { jsonPatch, mergePatch, strategicPatch } from './patch.ts'
 import type { Store } from './store.ts'
 
@@ -80,6 +80,8 @@ export function decoded(call: Call, served: Served): KubeObject {
   const metadata = { ...object.metadata }
   if (metadata.namespace && metadata.namespace !== served.namespace) throw badRequest('the namespace of the provided object does not match the namespace sent on the request')
   if (served.name && metadata.name && metadata.name !== served.name) throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${served.name})`)
+  const absent = served.definition.alias?.required.filter((field) => !object[field]) ?? []
+  if (absent.length > 0) throw invalid(served.definition, metadata.name ?? '', absent.slice(0, 1).map((field) => cause.required(field)))
   if (served.name && !metadata.name) throw badRequest('name must be provided')
   return { ...object, apiVersion, kind, metadata: served.definition.namespaced ? { ...metadata, namespace: served.namespace } : metadata }
 }

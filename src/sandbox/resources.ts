@@ -41,7 +41,13 @@ export interface Definition {
   /** Whether metadata.generation is kept. */
   readonly generation: boolean
   /** Objects live under another id and are converted at the edge (events.k8s.io/v1 Event is v1 Event). */
-  readonly alias?: { readonly id: string; readonly out: (object: KubeObject) => KubeObject; readonly in: (object: KubeObject) => KubeObject }
+  readonly alias?: {
+    readonly id: string
+    readonly out: (object: KubeObject) => KubeObject
+    readonly in: (object: KubeObject) => KubeObject
+    /** Fields that must be given under this face. */
+    readonly required: readonly string[]
+  }
 }
 
 interface BuiltIn {
@@ -102,7 +108,7 @@ function builtIn(entry: BuiltIn): Definition {
 export function builtInDefinitions(): Definition[] {
   const definitions = builtIns.map(builtIn)
   const events = builtIn({ group: 'events.k8s.io', plural: 'events', kind: 'Event', short: ['ev'] })
-  return [...definitions, { ...events, alias: { id: 'events', out: newEvent, in: coreEvent } }]
+  return [...definitions, { ...events, alias: { id: 'events', out: newEvent, in: coreEvent, required: ['eventTime', 'reportingController', 'reportingInstance', 'action'] } }]
 }
 
 const renamed: readonly (readonly [string, string])[] = [

@@ -7,7 +7,6 @@ import type { Cause } from './status.ts'
 
 const subdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
 const label = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/
-const serviceName = /^[a-z]([-a-z0-9]*[a-z0-9])?$/
 const labelValue = /^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/
 const qualifiedName = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/
 
@@ -15,8 +14,6 @@ const subdomainRule = "a lowercase RFC 1123 subdomain must consist of lower case
   "(e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
 const labelRule = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character " +
   "(e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-const serviceRule = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character " +
-  "(e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
 const labelValueRule = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character " +
   "(e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 const annotationBytes = 256 * 1024
@@ -37,7 +34,7 @@ export function metadataCauses(object: KubeObject, id: string): Cause[] {
 
 function nameCauses(name: string | undefined, id: string): Cause[] {
   if (!name) return [cause.required('metadata.name', 'name or generateName is required')]
-  const [pattern, rule, longest] = id === 'services' ? [serviceName, serviceRule, 63] : id === 'namespaces' ? [label, labelRule, 63] : [subdomain, subdomainRule, 253]
+  const [pattern, rule, longest] = id === 'services' || id === 'namespaces' ? [label, labelRule, 63] : [subdomain, subdomainRule, 253]
   if (name.length > longest) return [cause.invalid('metadata.name', name, `must be no more than ${longest} bytes`)]
   return pattern.test(name) ? [] : [cause.invalid('metadata.name', name, rule)]
 }

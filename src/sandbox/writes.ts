@@ -65,12 +65,14 @@ export function preparedUpdate(place: Place, definition: Definition, current: Ku
   const version = versionOf(definition, options.version)
   const name = current.metadata.name
   if (next.metadata.uid && next.metadata.uid !== current.metadata.uid) {
-    if (options.patch) throw invalid(definition, name, [cause.invalid('metadata.uid', next.metadata.uid, 'field is immutable')])
+    const immutable = cause.invalid('metadata.uid', next.metadata.uid, 'field is immutable')
+    // Said twice, as there.
+    if (options.patch) throw invalid(definition, name, [immutable, immutable])
     throw conflict(definition, name, `Precondition failed: UID in precondition: ${next.metadata.uid}, UID in object meta: ${current.metadata.uid}`)
   }
   const merged = options.subresource === 'status' ? withStatus(current, next) : withSpec(definition, version, current, next)
   const stored = checked(place, definition, version, merged, current, options)
-  const entries = sentEntries(next.metadata.managedFields, current.metadata.managedFields ?? [])
+  const entries = sentEntries(next.metadata.managedFields, current.metadata.managedFields ?? [], definition.custom)
   const fields = managedFields(current, stored, entries, writer(place, definition, options))
   const generation = definition.generation ? { generation: (current.metadata.generation ?? 0) + (specChanged(definition, version, current, stored) ? 1 : 0) } : {}
   const result = { ...stored, metadata: { ...stored.metadata, ...generation, managedFields: fields as ManagedFieldsEntry[] } }
@@ -166,7 +168,8 @@ function newFinalizers(object: KubeObject, before: KubeObject | undefined): Caus
   if (!before?.metadata.deletionTimestamp) return []
   const added = (object.metadata.finalizers ?? []).filter((finalizer) => !(before.metadata.finalizers ?? []).includes(finalizer))
   const list = added.map((finalizer) => JSON.stringify(finalizer)).join(', ')
-  return added.length === 0 ? [] : [cause.forbidden('metadata.finalizers', `no new finalizers can be added if the object is being deleted, found new finalizers []string{${list}}`)]
+  const forbidden = cause.forbidden('metadata.finalizers', `no new finalizers can be added if the object is being deleted, found new finalizers []string{${list}}`)
+  return added.length === 0 ? [] : [forbidden, forbidden]
 }
 
 /** Everything but metadata and, where there is a status subresource, status. */
