@@ -34,10 +34,26 @@ describe('connections are kept', () => {
 
 test('the time limit holds while a request waits for a connection', async () => {
   server = await scripted(() => undefined)
-  const api = kubeClient(await server.connect())
-  const answers = Array.from({ length: 12 }, () => api.patch(deployments, 'shop', 'cart', [], undefined, { timeoutMs: 100 }))
-  expect((await Promise.all(answers)).map((answer) => !answer.ok && answer.reason)).toEqual(Array(12).fill('Timeout'))
-  expect(server.received.length).toBeLessThanOrEqual(8)
+  const connection = await server.connect()
+  const api = kubeClient(connection)
+  const answered: string[] = []
+  const stuck = Array.from({ length: 8 }, () => api.patch(deployments, 'shop', 'cart', []).then(() => answered.push('stuck')))
+  while (server.received.length < 8) await new Promise((next) => setTimeout(next, 5))
+  expect(await api.patch(deployments, 'shop', 'cart', [], undefined, { timeoutMs: 50 })).toMatchObject({ ok: false, reason: 'Timeout' })
+  expect(answered).toEqual([])
+  await connection.close()
+  await Promise.all(stuck)
+  expect(server.received).toHaveLength(8)
+})
+
+test('urgent requests do not wait for each other either', async () => {
+  server = await scripted(() => undefined)
+  const connection = await server.connect()
+  const api = kubeClient(connection)
+  const urgent = Array.from({ length: 20 }, () => api.patch(deployments, 'shop', 'cart', [], undefined, { urgent: true, timeoutMs: 10_000 }))
+  await expect.poll(() => server.received.length).toBe(20)
+  await connection.close()
+  await Promise.all(urgent)
 })
 
 describe('authentication', () => {
@@ -60,14 +76,16 @@ describe('authentication', () => {
     expect(answer).toMatchObject({ message: 'get deployments "shop/cart": no credentials for user "olga": session expired, token=… run login' })
   })
   test('a token file is read again after a 401, and the request repeated once', async () => {
-    server = await scripted(({ headers }, response) => (headers.authorization === 'Bearer fresh' ? json(response, 200, deployment('cart')) : json(response, 401, status(401, 'Unauthorized'))))
+    let valid = 'Bearer stale'
+    server = await scripted(({ headers }, response) => (headers.authorization === valid ? json(response, 200, deployment('cart')) : json(response, 401, status(401, 'Unauthorized'))))
     const tokenFile = join(dirname(server.kubeconfig()), 'token')
     writeFileSync(tokenFile, 'stale\n')
     const api = kubeClient(await server.connect({ tokenFile }))
+    expect(await api.get(deployments, 'shop', 'cart')).toMatchObject({ ok: true })
     writeFileSync(tokenFile, 'fresh\n')
+    valid = 'Bearer fresh'
     expect(await api.get(deployments, 'shop', 'cart')).toMatchObject({ ok: true })
-    writeFileSync(tokenFile, 'stale again\n')
-    expect(await api.get(deployments, 'shop', 'cart')).toMatchObject({ ok: true })
+    expect(server.received).toHaveLength(3)
   })
   test('credentials that stay refused say so and name no token', async () => {
     server = await scripted((_, response) => json(response, 401, status(401, 'Unauthorized', 'Unauthorized')))

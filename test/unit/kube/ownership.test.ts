@@ -43,6 +43,7 @@ test('nothing of ours, nothing to do', async () => {
 test('a lost test is read again and retried', async () => {
   const { api: kube, asked } = api([lost, { ok: true, value: object('flux') }], { ok: true, value: object('flux', 'kubectl', 'sluice') })
   expect(await dropOwnership(kube, deployments, object('flux', 'sluice'))).toMatchObject({ ok: true, value: object('flux') })
+  expect(asked[0]).toContainEqual({ op: 'test', path: '/metadata/uid', value: 'uid-cart' })
   expect(asked[2]).toContainEqual({ op: 'remove', path: '/metadata/managedFields/2' })
 })
 test('it ends where others always win, and where the object is another one', async () => {
