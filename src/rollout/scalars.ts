@@ -69,12 +69,12 @@ export const scale = intOrString(noScale, (value) => parseScale(value) !== undef
 /** The same for the API server, as rules of a step: Kubernetes before 1.33 counts the cost of a field that is selected lower than that of `self`. */
 export const stepRules = [
   {
-    rule: `type(self.weight) == int ? self.weight >= 0 && self.weight <= 100 : self.weight.size() <= 5 && self.weight.endsWith('%') && [${celPercent('self.weight')}].all(share, share >= 0.0 && share <= 100.0)`,
+    rule: `type(self.weight) == int ? self.weight >= 0 && self.weight <= 100 : self.weight.size() <= 5 && self.weight.endsWith('%') && [${celPercent('self.weight')}].all(share, share >= 0.0 && share <= 100.0 && double(int(share * 10.0 + 0.5)) / 10.0 == share)`,
     message: `weight ${noWeight}`,
     fieldPath: '.weight',
   },
   {
-    rule: `!has(self.scale) || (type(self.scale) == int ? self.scale >= 1 && self.scale <= 100000 : self.scale.size() <= 4 && self.scale.endsWith('%') && [${celPercent('self.scale')}].all(share, share >= 1.0 && share <= 100.0))`,
+    rule: `!has(self.scale) || (type(self.scale) == int ? self.scale >= 1 && self.scale <= 100000 : self.scale.size() <= 4 && self.scale.endsWith('%') && [${celPercent('self.scale')}].all(share, share >= 1.0 && share <= 100.0 && double(int(share)) == share))`,
     message: `scale ${noScale}`,
     fieldPath: '.scale',
   },

@@ -1,8 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { crds, definitions, type StructuralSchema } from '../../src/rollout/crd.ts'
+import { validate } from '../../src/rollout/validate.ts'
 import { controlPlaneMissing, crdsMissing, makeNamespace, type ControlPlane } from '../support/control-plane.ts'
 import { sharedControlPlane } from '../support/shared.ts'
 import { backends, request, rollout, wrongBackends, wrongRequests, wrongRollouts, type Variant } from '../unit/api/variants.ts'
@@ -61,6 +63,38 @@ describe.skipIf(missing)('the API on a real API server', () => {
     it.each(wrongRollouts.map((variant) => [variant.name, variant] as const))('Rollout: %s', (_, variant) => void refused(rollout)(variant))
     it.each(wrongBackends.map((variant) => [variant.name, variant] as const))('backends: %s', (_, variant) => void refused(backends)(variant))
     it.each(wrongRequests.map((variant) => [variant.name, variant] as const))('RolloutRequest: %s', (_, variant) => void refused(request)(variant))
+    it('takes whatever `validate` has nothing to say about, and `validate` refuses whatever it refuses', async () => {
+      const texts = fc.oneof(
+        fc.stringMatching(/^[0-9]{1,3}(\.[0-9]{0,2})?%?$/),
+        fc.stringMatching(/^([0-9]{1,6}(h|m|s|ms|d)?){1,3}$/),
+        fc.stringMatching(/^[*.a-zA-Z0-9/-]{1,12}$/),
+        fc.constantFrom('1e1%', 'NaN%', 'Inf%', '+5%', '-5%', '0x5%', '.5%', '5.%', ' 5%', '00%', '100.0%', '0ms', '0.000s', 'Local', 'UTC', 'EST5EDT', 'a..b', 'ä', 'mesh', 'a\nb', "it's", '"'),
+      )
+      const fields: readonly [string, (spec: any, value: unknown) => void][] = [
+        ['weight', (spec, value) => { spec.steps[0].weight = value }],
+        ['scale', (spec, value) => { spec.steps[0].scale = value }],
+        ['hold', (spec, value) => { spec.steps[0].hold = value }],
+        ['interval', (spec, value) => { spec.analysis.interval = value }],
+        ['name of a step', (spec, value) => { spec.steps[0].name = value }],
+        ['min', (spec, value) => { spec.analysis.checks[0].successRate.min = value }],
+        ['max', (spec, value) => { spec.analysis.checks[1].latency.max = value }],
+        ['percentile', (spec, value) => { spec.analysis.checks[1].latency.percentile = value }],
+        ['workload', (spec, value) => { spec.workloadRef.name = value }],
+        ['targetPort', (spec, value) => { spec.service.targetPort = value }],
+        ['host', (spec, value) => { spec.traffic.istio.managed.hosts = [value] }],
+        ['gateway', (spec, value) => { spec.traffic.istio.managed.gateways = [value] }],
+        ['timeout', (spec, value) => { spec.traffic.istio.managed.timeout = value }],
+        ['timeZone', (spec, value) => { spec.schedule = { windows: [{ cron: '0 9 * * *', duration: '1h', timeZone: value }] } }],
+      ]
+      const change = fc.tuple(fc.constantFrom(...fields), fc.oneof({ weight: 6, arbitrary: texts as fc.Arbitrary<unknown> }, { weight: 1, arbitrary: fc.integer({ min: -5, max: 200 }) }))
+      await fc.assert(fc.asyncProperty(change, async ([[, set], value]) => {
+        const object = { ...rollout(), metadata: { name: 'fuzz' } }
+        set(object.spec, value)
+        const answer = await plane.request('POST', `${rollouts(namespace)}?dryRun=All&fieldValidation=Strict`, object)
+        expect([201, 422]).toContain(answer.status)
+        if (answer.status === 422) expect(validate(object), answer.body.message).not.toEqual([])
+      }), { numRuns: 300 })
+    })
     it('never lets a request be changed', () => {
       const object = request()
       expect(apply(object).status).toBe(0)
