@@ -1,6 +1,7 @@
 /** The way to one API server: kubeconfig, credentials, and the HTTP connections that are kept. */
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
+import { dirname, resolve as resolvePath } from 'node:path'
 import type { Dispatcher } from 'undici'
 import { Agent, ProxyAgent } from 'undici'
 import { parse } from 'yaml'
@@ -15,8 +16,9 @@ export type Lane = 'Urgent' | 'Bulk' | 'Plain'
 /** What a request needs besides its path. */
 export interface Access {
   readonly dispatcher: Dispatcher
-  readonly headers: Readonly<Record<string, string>>
+  readonly headers: Headers
 }
+type Headers = Readonly<Record<string, string | string[]>>
 /** One API server as one user. */
 export interface Connection {
   /** Base URL without a slash at the end. */
@@ -84,7 +86,7 @@ function loadConfig(config: KubeConfig, options: ConnectionOptions): KubeConfig 
   return config
 }
 
-/** client-node reads neither `tokenFile` nor tells exec plugins what they are asked for. */
+/** What client-node 2.0.1 leaves out: exec plugins are not told what they are asked for, and `tokenFile` and `as-groups` are not read. */
 function completeUser(config: KubeConfig, options: ConnectionOptions): void {
   const user = config.getCurrentUser() as any
   if (!user) return
@@ -92,10 +94,11 @@ function completeUser(config: KubeConfig, options: ConnectionOptions): void {
     const info = JSON.stringify({ apiVersion: user.exec.apiVersion, kind: 'ExecCredential', spec: { interactive: false } })
     user.exec = { ...user.exec, env: [...(user.exec.env ?? []), { name: 'KUBERNETES_EXEC_INFO', value: info }] }
   }
-  if (options.kubeconfig === undefined || user.token || user.authProvider) return
-  const raw = parse(readFileSync(options.kubeconfig, 'utf8')) as { users?: { name?: string; user?: { tokenFile?: string } }[] }
-  const tokenFile = raw?.users?.find((one) => one.name === user.name)?.user?.tokenFile
-  if (tokenFile) user.authProvider = { name: 'tokenFile', config: { tokenFile } }
+  if (options.kubeconfig === undefined) return
+  const raw = parse(readFileSync(options.kubeconfig, 'utf8')) as { users?: { name?: string; user?: { tokenFile?: string; 'as-groups'?: string[] } }[] }
+  const written = raw?.users?.find((one) => one.name === user.name)?.user
+  if (written?.tokenFile && !user.token && !user.authProvider) user.authProvider = { name: 'tokenFile', config: { tokenFile: resolvePath(dirname(options.kubeconfig), written.tokenFile) } }
+  if (written?.['as-groups']) user.impersonateGroups = written['as-groups']
 }
 
 function unreadable(error: unknown, options: ConnectionOptions): NoConnection {
@@ -127,7 +130,7 @@ function problemOf(config: KubeConfig, server: string | undefined): NoConnection
 
 /** What client-node resolves. */
 interface Secrets {
-  readonly headers: Readonly<Record<string, string>>
+  readonly headers: Headers
   readonly tls: Readonly<Record<string, unknown>>
   /** Digest of `tls`: connections are shared while it stays the same. */
   readonly identity: string
@@ -136,9 +139,11 @@ interface Secrets {
 async function resolve(config: KubeConfig): Promise<Secrets> {
   const options: any = {}
   await config.applyToHTTPSOptions(options)
-  const headers: Record<string, string> = {}
+  const headers: Record<string, string | string[]> = {}
   for (const [name, value] of Object.entries(options.headers ?? {})) headers[name.toLowerCase()] = String(value).trim()
   if (typeof options.auth === 'string') headers['authorization'] = `Basic ${Buffer.from(options.auth).toString('base64')}`
+  const groups = (config.getCurrentUser() as { impersonateGroups?: string[] } | null)?.impersonateGroups
+  if (groups) headers['impersonate-group'] = groups
   const { ca, cert, key, pfx, passphrase, servername } = options
   const rejectUnauthorized = config.getCurrentCluster()?.skipTLSVerify ? false : options.rejectUnauthorized
   const tls = Object.fromEntries(Object.entries({ ca, cert, key, pfx, passphrase, servername, rejectUnauthorized }).filter(([, value]) => value !== undefined && value !== null))

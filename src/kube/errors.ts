@@ -95,7 +95,10 @@ export function networkFailure(error: unknown, asked: Asked): Failure {
 
 /** The API server could not be asked at all: no kubeconfig entry, a credential plugin that failed, a file that cannot be read. */
 export function credentialFailure(error: unknown, asked: Asked): Failure {
-  return { ok: false, reason: 'Forbidden', message: `${asked.what}: no credentials for user "${asked.user}": ${withoutSecrets(firstLine(String(root(error).message)))}` }
+  const { code, message } = root(error)
+  const plugin = code === 'ENOENT' ? /^spawn (\S+)/.exec(message)?.[1] : undefined
+  const why = plugin ? `the credential plugin \`${plugin}\` of the kubeconfig is not installed or not in PATH.` : withoutSecrets(firstLine(message))
+  return { ok: false, reason: 'Forbidden', message: `${asked.what}: no credentials for user "${asked.user}": ${why}` }
 }
 
 /** The innermost cause that carries a code. */

@@ -68,6 +68,15 @@ describe('authentication', () => {
     const script = `echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"'$(echo "$KUBERNETES_EXEC_INFO" | grep -o 'ExecCredential')'"}}'`
     expect(await authorization({ exec: { apiVersion: 'client.authentication.k8s.io/v1', command: 'sh', args: ['-c', script], interactiveMode: 'Never' } })).toBe('Bearer ExecCredential')
   })
+  test('a plugin that is not there', async () => {
+    server = await answering()
+    const api = kubeClient(await server.connect({ exec: { apiVersion: 'client.authentication.k8s.io/v1', command: 'no-such-plugin' } }))
+    expect(await api.get(deployments, 'shop', 'cart')).toMatchObject({ reason: 'Forbidden', message: expect.stringContaining('plugin `no-such-plugin` of the kubeconfig is not installed') })
+  })
+  test('impersonation, with groups', async () => {
+    await authorization({ token: 'abc', as: 'rita', 'as-groups': ['oncall', 'dev'] })
+    expect(server.received[0]?.headers).toMatchObject({ 'impersonate-user': 'rita', 'impersonate-group': 'oncall, dev' })
+  })
   test('a plugin that fails is a failure in one sentence, without a token it may have printed', async () => {
     server = await answering()
     const api = kubeClient(await server.connect({ exec: { apiVersion: 'client.authentication.k8s.io/v1', command: 'sh', args: ['-c', 'echo "session expired, token=s3cr3t run login" >&2; exit 1'] } }))
