@@ -2,6 +2,7 @@
 import type { KubeObject } from '../rollout/objects.ts'
 import { discovery } from './discovery.ts'
 import type { CallRecord, Effect, Faults } from './faults.ts'
+import { openapi } from './openapi.ts'
 import { page } from './pages.ts'
 import { formOf, inStorage, inVersion, presented, presentedList, scaleOf } from './present.ts'
 import type { Presentation } from './present.ts'
@@ -75,7 +76,7 @@ function body(status: number, value: object, retryAfterSeconds?: number): Answer
 
 function plain(store: Store, path: string): Answer {
   if (['/healthz', '/readyz', '/livez'].includes(path)) return { type: 'Body', status: 200, contentType: 'text/plain; charset=utf-8', body: 'ok' }
-  const found = discovery(store, path)
+  const found = discovery(store, path) ?? openapi(store, path)
   return found ? body(200, found) : { type: 'Body', status: 404, contentType: 'text/plain; charset=utf-8', body: '404 page not found\n' }
 }
 
