@@ -1,5 +1,5 @@
 /** The world as one pass may read it: caches, never the network. Also which watches fill them, and what the caches may forget. */
-import type { Cache, CacheState } from '../kube/cache.ts'
+import type { CacheState } from '../kube/cache.ts'
 import type { KubeObject, Resource } from '../rollout/objects.ts'
 import { revisionLabel, rolloutLabel } from '../revision/marks.ts'
 
@@ -84,16 +84,6 @@ export function prune(watch: Watched): (object: KubeObject) => KubeObject {
   const { keep } = watch
   if (!keep) return (object) => object
   return (object) => ({ apiVersion: object.apiVersion, kind: object.kind, metadata: object.metadata, ...keep(object) })
-}
-
-/** Caches as the world. A kind without a cache is one that the API server does not serve. */
-export function worldOf(caches: ReadonlyMap<Kind, Cache>): World {
-  return {
-    state: (kind) => caches.get(kind)?.state ?? 'NotServed',
-    resource: (kind) => (caches.get(kind)?.state === 'NotServed' ? undefined : caches.get(kind)?.resource),
-    get: (kind, namespace, name) => caches.get(kind)?.get(namespace, name),
-    list: (kind, namespace, labels) => caches.get(kind)?.list(namespace, labels) ?? [],
-  }
 }
 
 /** Tools that write what Git says, again and again. Everybody else counts as a person. */

@@ -14,7 +14,7 @@ export type Action =
   | { readonly type: 'DeleteRevision'; readonly revision: string }
   /** The user's Deployment, through /scale. */
   | { readonly type: 'ScaleWorkload'; readonly replicas: number }
-  /** spec.replicas of the Rollout, through /scale. */
+  /** spec.replicas of the Rollout. */
   | { readonly type: 'WriteReplicas'; readonly replicas: number }
   | { readonly type: 'SetFinalizer'; readonly present: boolean }
   | { readonly type: 'Upkeep'; readonly key: string }

@@ -2,7 +2,7 @@
 import { revisionDeployment, settledAnnotations } from '../../revision/deployment.ts'
 import { memoryOf } from '../../revision/door.ts'
 import type { Action } from '../../rollout/actions.ts'
-import type { JsonPatchOp, KubeObject } from '../../rollout/objects.ts'
+import type { KubeObject } from '../../rollout/objects.ts'
 import type { Raw } from '../observe.ts'
 import { isOurs } from '../observe/scope.ts'
 import { type ActResult, done, refused, sameObject, unchanged, unchangedSince, type Writer } from './writer.ts'
@@ -37,26 +37,22 @@ export async function deleteRevision(writer: Writer, { scope }: Raw, { revision 
   return await writer.delete('Deployment', present)
 }
 
-/** The user's Deployment through /scale, where 0 is written as an absent count. The answer is a Scale; the cache gets the count from it. */
+/**
+ * The user's Deployment through /scale, if nothing of it has changed since it was seen. Not by a test of the count: a Scale may leave out a zero.
+ * The answer is a Scale; the cache gets the count from it.
+ */
 export async function scaleWorkload(writer: Writer, { scope }: Raw, { replicas }: Of<'ScaleWorkload'>): Promise<ActResult> {
   const { workload } = scope
   if (!workload) return refused('NotFound', `Deployment ${scope.plan.workload} does not exist`)
-  const seen: number = workload.spec?.replicas ?? 1
-  if (seen === replicas) return unchanged
-  const same = replicas < seen ? unchangedSince(workload) : sameObject(workload)
-  const answer = await writer.patchSubresource('Deployment', workload, 'scale', [...same, ...scaled(seen, replicas)])
+  if ((workload.spec?.replicas ?? 1) === replicas) return unchanged
+  const answer = await writer.patchSubresource('Deployment', workload, 'scale', [...unchangedSince(workload), { op: 'add', path: '/spec/replicas', value: replicas }])
   if (!answer.ok) return answer
-  writer.context.applied('Deployment', withReplicas(workload, answer.value, replicas))
+  writer.context.applied('Deployment', scaledTo(workload, answer.value, replicas))
   return { ok: true, wrote: true, afterwards: writer.disowning('Deployment', workload) }
 }
 
-/** Patch of a Scale from the seen count (undefined: absent) to another. */
-export function scaled(seen: number | undefined, replicas: number): readonly JsonPatchOp[] {
-  return [{ op: 'test', path: '/spec/replicas', value: seen || null }, { op: 'add', path: '/spec/replicas', value: replicas }]
-}
-
-/** The cached object as the scale's answer says it is now, until the watch brings the whole one. */
-export function withReplicas(object: KubeObject, scale: KubeObject, replicas: number): KubeObject {
+/** The cached object as the Scale says it is now, until the watch brings the whole one. */
+function scaledTo(object: KubeObject, scale: KubeObject, replicas: number): KubeObject {
   const { resourceVersion = object.metadata.resourceVersion } = scale.metadata
   return { ...object, metadata: { ...object.metadata, ...(resourceVersion ? { resourceVersion } : {}) }, spec: { ...object.spec, replicas } }
 }

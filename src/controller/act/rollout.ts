@@ -5,20 +5,16 @@ import { iso } from '../../rollout/duration.ts'
 import type { RequestStatus } from '../../rollout/schema.ts'
 import type { Raw } from '../observe.ts'
 import { requestsSeen } from '../observe/requests.ts'
-import { scaled, withReplicas } from './revisions.ts'
 import { type ActResult, done, sameObject, unchanged, type Writer } from './writer.ts'
 
 type Of<T extends Action['type']> = Extract<Action, { type: T }>
 
-/** spec.replicas through /scale, if it is what was seen; works also where the field is absent. */
+/** spec.replicas, if it is what was seen. Not through /scale: there an absent count has no value that could be tested (reasons.md 9). */
 export async function writeReplicas(writer: Writer, { scope }: Raw, { replicas }: Of<'WriteReplicas'>): Promise<ActResult> {
   const { rollout } = scope
   const seen: number | undefined = rollout.spec?.replicas
   if (seen === replicas) return unchanged
-  const answer = await writer.patchSubresource('Rollout', rollout, 'scale', [...sameObject(rollout), ...scaled(seen, replicas)])
-  if (!answer.ok) return answer
-  writer.context.applied('Rollout', withReplicas(rollout, answer.value, replicas))
-  return { ok: true, wrote: true }
+  return done(await writer.patch('Rollout', rollout, [...sameObject(rollout), { op: 'test', path: '/spec/replicas', value: seen ?? null }, { op: 'add', path: '/spec/replicas', value: replicas }]))
 }
 
 export async function setFinalizer(writer: Writer, { scope }: Raw, { present }: Of<'SetFinalizer'>): Promise<ActResult> {
