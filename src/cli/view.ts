@@ -187,11 +187,11 @@ function outcome(scene: Scene): string[] {
   if (underWay(status) !== undefined) return []
   const last = lastJourney(status)
   if (last === undefined) return []
-  const names = versions({ revision: last.from, images: status.stable?.images }, last)
+  const name = versions(undefined, last).canary ?? last.revision
   const took = span(Math.max(0, Date.parse(last.endedAt) - Date.parse(last.startedAt)))
   const ago = elapsed(last.endedAt, now)
   const price = last.requests.served > 0 ? `; it served ${count(last.requests.served)} requests and lost ${count(last.requests.lost)}` : ''
-  const text = `${names.canary ?? last.revision} ${outcomeWords[last.outcome]} after ${took}${last.reason === '' || last.outcome === 'Promoted' ? '' : ` (${clean(last.reason)})`}${price}, ${span(ago ?? 0)} ago`
+  const text = `${name} ${outcomeWords[last.outcome]} after ${took}${last.reason === '' || last.outcome === 'Promoted' ? '' : ` (${clean(last.reason)})`}${price}, ${span(ago ?? 0)} ago`
   return labelled('last', text, columns)
 }
 const outcomeWords = { Promoted: 'promoted', RolledBack: 'rolled back', Superseded: 'superseded', Withdrawn: 'withdrawn' } as const

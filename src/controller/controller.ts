@@ -8,6 +8,7 @@ import type { Clock } from '../telemetry/clock.ts'
 import type { Log } from '../telemetry/log.ts'
 import { startCaches, type Caches } from './caches.ts'
 import { Fetcher, type Source } from './fetch.ts'
+import { goneRollouts, type Absences } from './gone.ts'
 import type { Sightings } from './observe/sightings.ts'
 import { Queue } from './queue.ts'
 import { reconcile } from './reconcile.ts'
@@ -40,6 +41,8 @@ export interface Controller {
   /** Ends the running passes, gives the lease back, ends every watch. */
   stop(): Promise<void>
 }
+/** How often it is looked for Rollouts that are gone, in ms. */
+const sweepEvery = 15_000
 const slots = { Closing: 64, People: 8, Rest: 16 }
 
 /** Starts to watch at once, and to work as soon as it leads and has seen everything. */
@@ -49,6 +52,9 @@ export function startController(options: ControllerOptions): Controller {
   const wakes = new Wakes()
   const sightings = new Map<string, Sightings>()
   const uids = new Map<string, string>()
+  const absences: Absences = new Map()
+  let gone: ReadonlySet<string> = new Set()
+  let sweeping: { cancel(): void } | undefined
   let leading = false
   let lease: Lease | undefined
 
@@ -68,11 +74,20 @@ export function startController(options: ControllerOptions): Controller {
     stateChanged: () => everything(),
   })
   const mayRaise = () => leading && (lease === undefined || lease.mayRaise())
-  const around = surroundings({ api, clock, log, settings, caches, fetcher, teller, mayRaise, clockOffsetMs: offset, sightings, gone: forget })
+  const around = surroundings({ api, clock, log, settings, caches, fetcher, teller, mayRaise, clockOffsetMs: offset, sightings, isGone: key => gone.has(key), forget })
 
   function everything(): void {
     if (!leading || caches.problems().length > 0) return
     for (const rollout of caches.list('Rollout', undefined)) queue.add(keyOf(rollout), 'Rest')
+  }
+  /** Rollouts that were deleted while nobody looked, and the objects they left. */
+  function sweep(): void {
+    sweeping?.cancel()
+    sweeping = undefined
+    if (!leading) return
+    gone = new Set(goneRollouts(caches, absences, clock.now()).due)
+    for (const key of gone) queue.add(key, 'Rest')
+    sweeping = clock.setTimeout(sweep, sweepEvery)
   }
   function forget(key: string): void {
     sightings.delete(key)
@@ -89,11 +104,14 @@ export function startController(options: ControllerOptions): Controller {
       if (!leading) return
       queue.start()
       everything()
+      sweep()
     })
   }
   function stopped(reason: string): void {
     leading = false
     log.warn({ identity: settings.identity, reason }, `no longer leading: ${reason}`)
+    sweeping?.cancel()
+    absences.clear()
     fetcher.stop()
     teller.stop()
     // A new lead begins with what is there then.

@@ -2,10 +2,10 @@
 import type { KubeApi } from '../kube/api.ts'
 import { dropOwnership } from '../kube/ownership.ts'
 import { ask } from '../rollout/ask.ts'
-import { decide } from '../rollout/decide.ts'
+import { decide, decideGone } from '../rollout/decide.ts'
 import type { Settings } from '../rollout/decision.ts'
 import { quietCheck } from '../rollout/procedure.ts'
-import type { RolloutStatus } from '../rollout/schema.ts'
+import type { KubeObject } from '../rollout/objects.ts'
 import type { Seen } from '../rollout/seen.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -13,6 +13,7 @@ import { act, type ActContext } from './act.ts'
 import type { Caches } from './caches.ts'
 import { commit } from './commit.ts'
 import type { Fetcher } from './fetch.ts'
+import { observeGone } from './gone.ts'
 import { observe, type Observation } from './observe.ts'
 import type { Sightings } from './observe/sightings.ts'
 import type { Asked, Observed, Surroundings } from './reconcile.ts'
@@ -31,8 +32,10 @@ export interface SurroundingsOptions {
   readonly clockOffsetMs: () => number
   /** Since when watched values are what they are, by key of the rollout. */
   readonly sightings: Map<string, Sightings>
-  /** The caches are complete and hold no such Rollout. */
-  readonly gone: (key: string) => void
+  /** Whether this Rollout has been absent for long enough that what it left is put back. */
+  readonly isGone: (key: string) => boolean
+  /** The caches are complete and hold no such Rollout; nothing of it is left, or it may come back. */
+  readonly forget: (key: string) => void
 }
 type SeenNow = Extract<Observation, { state: 'Seen' }>
 
@@ -54,13 +57,16 @@ export function surroundings(options: SurroundingsOptions): Surroundings {
       const uid = caches.get('Rollout', ...split(key))?.metadata.uid
       const known = { readings: fetcher.readings(key), delivered: uid === undefined ? [] : teller.delivered(uid), clockOffsetMs: options.clockOffsetMs() }
       const observation = observe(caches, key, settings, memory, now, known)
-      if (observation.state === 'Gone') options.gone(key)
-      return observation.state === 'Seen' ? observed(observation, options) : undefined
+      if (observation.state !== 'Gone') return observation.state === 'Seen' ? observed(observation, options, 'Here') : undefined
+      const left = options.isGone(key) ? observeGone(caches, key, settings, memory, now) : observation
+      if (left.state === 'Seen') return observed(left, options, 'Gone')
+      options.forget(key)
+      return undefined
     },
   }
 }
 
-function observed(observation: SeenNow, options: SurroundingsOptions): Observed | undefined {
+function observed(observation: SeenNow, options: SurroundingsOptions, rollout: 'Here' | 'Gone'): Observed | undefined {
   const { seen, raw, plan, problems } = observation
   const { api, caches, settings, clock } = options
   const resource = caches.resource('Rollout')
@@ -69,8 +75,8 @@ function observed(observation: SeenNow, options: SurroundingsOptions): Observed 
   return {
     seen,
     committing: { resource, namespace, name, uid, sequence: seen.status?.sequence },
-    decide: now => decide(seen, plan, settings, now, problems),
-    ask: (status, now) => asked({ ...seen, status }, observation, settings, now),
+    decide: now => (rollout === 'Gone' ? decideGone(seen, plan, settings, now) : decide(seen, plan, settings, now, problems)),
+    ask: (status, now) => (rollout === 'Gone' ? { questions: [] } : asked({ ...seen, status }, observation, settings, now)),
     async act(action) {
       const result = await act(api, raw, action, context(options, clock.now()))
       if (result.ok && result.afterwards !== undefined) void afterwards(result.afterwards, options, action.type)
@@ -90,7 +96,7 @@ function asked(seen: Seen, { plan }: SeenNow, settings: Settings, now: number): 
 export function context(options: Pick<SurroundingsOptions, 'api' | 'caches' | 'log'>, now: number): ActContext {
   return {
     now,
-    applied: (kind, object) => options.caches.apply(kind, object),
+    applied: (kind, object) => options.caches.apply(kind, kind === 'Rollout' ? withNewestStatus(options.caches, object) : object),
     // A cache hears of deletions from its watch alone.
     removed: () => {},
     async disown(resource, object) {
@@ -98,6 +104,12 @@ export function context(options: Pick<SurroundingsOptions, 'api' | 'caches' | 'l
       if (!dropped.ok) options.log.warn({ object: `${resource.kind}/${object.metadata.namespace}/${object.metadata.name}`, reason: dropped.reason }, `our ownership of fields could not be given back; a server-side apply of its owner may conflict: ${dropped.message}`)
     },
   }
+}
+/** What a write through /scale brings was put together from what the pass saw; its commit has come in between. */
+function withNewestStatus(caches: Caches, object: KubeObject): KubeObject {
+  const cached = caches.get('Rollout', object.metadata.namespace ?? '', object.metadata.name)
+  if (cached === undefined || cached.metadata.uid !== object.metadata.uid) return object
+  return (cached.status?.sequence ?? 0) > (object.status?.sequence ?? 0) ? { ...object, status: cached.status } : object
 }
 /** Off the lowering path: nobody waits for it. */
 async function afterwards(work: () => Promise<void>, { log }: SurroundingsOptions, action: string): Promise<void> {
@@ -115,8 +127,4 @@ function about({ rollout }: Seen): About {
 export function split(key: string): [string, string] {
   const slash = key.indexOf('/')
   return [key.slice(0, slash), key.slice(slash + 1)]
-}
-/** The statuses of a key's rollout as the cache has it. */
-export function statusOf(caches: Caches, key: string): RolloutStatus | undefined {
-  return caches.get('Rollout', ...split(key))?.status as RolloutStatus | undefined
 }
