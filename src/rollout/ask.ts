@@ -66,9 +66,13 @@ function quietQuestion(seen: Seen, status: RolloutStatus, plan: Plan, settings: 
   const id = `${status.journey?.id}/${status.phase}/${quietCheck}`
   const since = seen.since['split'] ?? now
   const at = due(seen, id, since, settings.scrapeIntervalMs, now)
-  const [canary, stable] = seen.backends ? [seen.backends.canarySeries, seen.backends.stableSeries] : [series(seen, plan, settings, closed), series(seen, plan, settings, other)]
-  const fastMs = 2 * settings.scrapeIntervalMs
-  return [{ id, check: quietCheck, telemetry: plan.telemetry, measure: { kind: 'SuccessRate' }, canary, stable, at, fastMs, slowMs: fastMs }]
+  const closedDoor = flipping ? 'stable' : 'canary'
+  const [canary, stable] = seen.backends
+    ? [seen.backends.canarySeries, seen.backends.stableSeries]
+    : [series(seen, plan, settings, closed, closedDoor), series(seen, plan, settings, other, flipping ? 'canary' : 'stable')]
+  // Three scrapes in the window are two intervals in which the count stood still.
+  const windowMs = 3 * settings.scrapeIntervalMs
+  return [{ id, check: quietCheck, telemetry: plan.telemetry, measure: { kind: 'DoorRequests' }, canary, stable, at, fastMs: windowMs, slowMs: windowMs }]
 }
 
 /** When this question is due: once an interval from its own offset; the last slot that has come, or the next one where that has been answered. */

@@ -1,6 +1,6 @@
 /** What ends, holds or restarts a journey under way, in order of urgency. Runs before the phases, so that what hurts is taken back in the pass that sees it. */
 import { iso, ms } from './duration.ts'
-import { close, closedBy, currentStep, decided, enter, expressed, hold, inJourney, journey, near, type Pass, present, revisionNamed, shareOf, target, wake } from './pass.ts'
+import { canaryCount, close, closedBy, currentStep, decided, enter, expressed, hold, inJourney, journey, near, type Pass, present, revisionNamed, shareOf, target, wake } from './pass.ts'
 import { beginWayBack, warm } from './outcome.ts'
 import { failing, failureMessage } from './verdicts.ts'
 
@@ -121,6 +121,9 @@ function resetByGitOps(pass: Pass, standing: number, key: string, manager: strin
     return hold(pass, 'ResetByGitOps', `${manager} reset the weights of ${key} three times in ten minutes: leave them to Sluice (docs/concepts.md, GitOps), then resume`)
   }
   next.resets = [...recent, iso(now)]
+  const ready = revisionNamed(pass.seen, next.canary?.revision)?.ready ?? 0
+  // A raise like any other: without the pods for it, the step is scaled and shifted again.
+  if (!pass.seen.backends && ready < canaryCount(pass, currentStep(pass), standing)) return enter(pass, 'Scaling', `${manager} reset the weights, and pods are missing for ${standing}%`)
   for (const route of pass.seen.routes.filter(present)) pass.raise.push({ type: 'SetSplit', route: route.key, canaryDoor: standing, reopen: false, restore: false })
 }
 

@@ -4,7 +4,7 @@ import { beginJourney } from './begin.ts'
 import { describe } from './describe.ts'
 import { iso, ms } from './duration.ts'
 import { missingData, notPassing, served, unanswered } from './verdicts.ts'
-import { canaryCount, close, currentStep, enter, hold, journey, type Pass, revisionNamed, shareOf, stableBroken, target, wake, wantedCount } from './pass.ts'
+import { canaryCount, close, closedBy, currentStep, enter, hold, journey, type Pass, revisionNamed, shareOf, stableBroken, target, wake, wantedCount } from './pass.ts'
 import { done, endpoints, inOrder, leads, propagated, quiet, ready, run, split, together, turned, waitFor, when, type Step } from './procedure.ts'
 import { windowState } from './schedule.ts'
 import { finish } from './outcome.ts'
@@ -13,6 +13,7 @@ import { finish } from './outcome.ts'
 export function waiting(pass: Pass): void {
   const revision = target(pass.seen)
   if (revision === undefined || revision === pass.next.stable?.revision) return enter(pass, 'Idle', 'the template is the stable revision again')
+  if (closedBy(pass, revision) === 'Status') return enter(pass, 'RolledBack', `${revision} has failed before`)
   if (pass.next.canary?.revision !== revision) pass.next.canary = { ...describe(pass, revision), ...(pass.seen.backends ? { backend: pass.seen.backends.canaryBackend } : {}) }
   const closed = gates(pass)
   if (closed) pass.awaiting = closed
