@@ -16,6 +16,7 @@ export class SimulatedClock implements Clock {
   #now: number
   #timers: Timer[] = []
   #order = 0
+  #firing = false
   #speed = 0
   #wallThen = 0
   #simulatedThen = 0
@@ -29,7 +30,7 @@ export class SimulatedClock implements Clock {
   }
 
   now(): number {
-    if (this.#speed > 0) this.#now = Math.max(this.#now, Math.min(this.#target(), this.#timers[0]?.due ?? Infinity))
+    if (this.#speed > 0 && !this.#firing) this.#now = Math.max(this.#now, Math.min(this.#target(), this.#timers[0]?.due ?? Infinity))
     return Math.floor(this.#now)
   }
 
@@ -106,7 +107,12 @@ export class SimulatedClock implements Clock {
 
   #fire(due: number): void {
     this.#now = Math.max(this.#now, due)
-    while (this.#timers[0] && this.#timers[0].due <= due) this.#timers.shift()!.callback()
+    this.#firing = true
+    try {
+      while (this.#timers[0] && this.#timers[0].due <= due) this.#timers.shift()!.callback()
+    } finally {
+      this.#firing = false
+    }
   }
 
   #target(): number {

@@ -11,6 +11,8 @@ export interface Counts {
 /** What a controller remembers of a Deployment between two passes. */
 export interface Progress {
   readonly hash: string
+  /** The template of that hash: a paused Deployment goes on making pods of it. */
+  readonly template: unknown
   /** Number in `deployment.kubernetes.io/revision`. */
   readonly revision: number
   readonly signature: string
@@ -18,12 +20,16 @@ export interface Progress {
   readonly at: number
 }
 
-export function deploymentStatus(deployment: KubeObject, counts: Counts, hash: string, before: Progress | undefined, now: number): { readonly status: object; readonly progress: Progress; readonly wakeInMs?: number } {
+/** `current` is the template that pods are made of now; `before` what the pass before returned as `progress`. Look again in `wakeInMs`. */
+export function deploymentStatus(
+  deployment: KubeObject, counts: Counts, current: Pick<Progress, 'hash' | 'template'>, before: Progress | undefined, now: number,
+): { readonly status: object; readonly progress: Progress; readonly wakeInMs?: number } {
   const wanted: number = deployment.spec.replicas
+  const { hash } = current
   const signature = `${hash}/${wanted}/${counts.updated}/${counts.ready}/${counts.available}/${counts.total}`
   const known = Number(deployment.metadata.annotations?.['deployment.kubernetes.io/revision'] ?? 0)
   const revision = before?.hash === hash ? before.revision : before ? before.revision + 1 : known || 1
-  const progress: Progress = before?.signature === signature ? before : { hash, revision, signature, at: now }
+  const progress: Progress = before?.signature === signature ? before : { ...current, revision, signature, at: now }
   const complete = counts.updated === wanted && counts.available === wanted && counts.total === wanted
   const deadlineMs = (deployment.spec.progressDeadlineSeconds ?? 600) * 1000
   const late = !complete && !deployment.spec.paused && now - progress.at >= deadlineMs

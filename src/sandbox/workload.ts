@@ -79,7 +79,8 @@ function reconcile(store: Store, key: string, progress: Map<string, Progress>, w
   if (!deployment || deployment.metadata.deletionTimestamp) return
   const owned = store.list('pods', { namespace }).filter((pod) => pod.metadata.ownerReferences?.some((owner) => owner.uid === deployment.metadata.uid))
   const alive = owned.filter((pod) => !pod.metadata.deletionTimestamp)
-  const hash = wantedHash(deployment, alive)
+  const current = currentTemplate(deployment, progress.get(key))
+  const { hash } = current
   const fresh = alive.filter((pod) => hashOf(pod) === hash)
   const old = alive.filter((pod) => hashOf(pod) !== hash)
   const minReadyMs = (deployment.spec.minReadySeconds ?? 0) * 1000
@@ -87,19 +88,19 @@ function reconcile(store: Store, key: string, progress: Map<string, Progress>, w
   const now = store.clock.now()
   const isAvailable = (pod: KubeObject): boolean => availableAt(pod) <= now
   const change = planned(deployment, fresh, old, owned.length > alive.length && owned.some((pod) => pod.metadata.deletionTimestamp && hashOf(pod) !== hash), isAvailable)
-  for (let count = 0; count < change.create; count++) store.create('pods', podOf(deployment, hash), { manager })
+  for (let count = 0; count < change.create; count++) store.create('pods', podOf(deployment, current), { manager })
   for (const pod of change.remove) store.delete('pods', namespace, pod.metadata.name, { uid: pod.metadata.uid! })
   if (change.create > 0) recordEvent(store, deployment, 'Normal', 'ScalingReplicaSet', `Scaled up ${name}-${hash} from ${fresh.length} to ${fresh.length + change.create}`, 'deployment-controller')
   if (change.remove.length > 0) recordEvent(store, deployment, 'Normal', 'ScalingReplicaSet', `Removed ${change.remove.length} of ${alive.length} pods`, 'deployment-controller')
   const waits = alive.map(availableAt).filter((time) => time > now && time < Infinity)
   if (waits.length > 0) work.wake(key, Math.min(...waits) - now)
-  writeStatus(store, key, hash, isAvailable, progress, work)
+  writeStatus(store, key, current, isAvailable, progress, work)
 }
 
-/** A paused Deployment keeps the template that its pods have. */
-function wantedHash(deployment: KubeObject, alive: readonly KubeObject[]): string {
-  const newest = alive.toSorted((a, b) => (a.metadata.creationTimestamp! < b.metadata.creationTimestamp! ? 1 : -1))[0]
-  return deployment.spec.paused && newest ? hashOf(newest) : templateHash(deployment.spec.template)
+/** A paused Deployment keeps the template that it had. */
+function currentTemplate(deployment: KubeObject, before: Progress | undefined): Pick<Progress, 'hash' | 'template'> {
+  if (deployment.spec.paused && before) return { hash: before.hash, template: before.template }
+  return { hash: templateHash(deployment.spec.template), template: deployment.spec.template }
 }
 
 const hashOf = (pod: KubeObject): string => pod.metadata.labels?.['pod-template-hash'] ?? ''
@@ -137,8 +138,9 @@ function bound(value: number | string | undefined, wanted: number, round: (value
   return typeof value === 'number' ? value : round((Number.parseFloat(value ?? '25') / 100) * wanted)
 }
 
-function podOf(deployment: KubeObject, hash: string): KubeObject {
-  const { template } = deployment.spec
+function podOf(deployment: KubeObject, current: Pick<Progress, 'hash' | 'template'>): KubeObject {
+  const { hash } = current
+  const template = current.template as any
   const { name, namespace, uid } = deployment.metadata
   return {
     apiVersion: 'v1',
@@ -154,23 +156,23 @@ function podOf(deployment: KubeObject, hash: string): KubeObject {
   } as unknown as KubeObject
 }
 
-function writeStatus(store: Store, key: string, hash: string, isAvailable: (pod: KubeObject) => boolean, progress: Map<string, Progress>, work: Loop): void {
+function writeStatus(store: Store, key: string, current: Pick<Progress, 'hash' | 'template'>, isAvailable: (pod: KubeObject) => boolean, progress: Map<string, Progress>, work: Loop): void {
   const { namespace, name } = fromKey(key)
   const deployment = store.get(id, namespace, name)!
   const alive = store.list('pods', { namespace }).filter((pod) => !pod.metadata.deletionTimestamp && pod.metadata.ownerReferences?.some((owner) => owner.uid === deployment.metadata.uid))
   const counts = {
     total: alive.length,
-    updated: alive.filter((pod) => hashOf(pod) === hash).length,
+    updated: alive.filter((pod) => hashOf(pod) === current.hash).length,
     ready: alive.filter(isReady).length,
     available: alive.filter(isAvailable).length,
   }
-  const next = deploymentStatus(deployment, counts, hash, progress.get(key), store.clock.now())
+  const next = deploymentStatus(deployment, counts, current, progress.get(key), store.clock.now())
   progress.set(key, next.progress)
   if (next.wakeInMs !== undefined) work.wake(key, next.wakeInMs)
   const revision = deployment.metadata.annotations?.['deployment.kubernetes.io/revision']
   if (revision !== String(next.progress.revision)) {
     const annotations = { ...deployment.metadata.annotations, 'deployment.kubernetes.io/revision': String(next.progress.revision) }
-    store.update(id, namespace, name, (current) => ({ ...current, metadata: { ...current.metadata, annotations } }), { manager })
+    store.update(id, namespace, name, (object) => ({ ...object, metadata: { ...object.metadata, annotations } }), { manager })
   }
-  if (!isDeepStrictEqual(deployment.status, next.status)) store.update(id, namespace, name, (current) => ({ ...current, status: next.status }), { manager, subresource: 'status' })
+  if (!isDeepStrictEqual(deployment.status, next.status)) store.update(id, namespace, name, (object) => ({ ...object, status: next.status }), { manager, subresource: 'status' })
 }
