@@ -22,7 +22,8 @@ describe.skipIf(missing)(`journeys of backends ${missing ?? ''}`, { concurrent: 
   })
   afterAll(() => stage?.stop())
 
-  const watched = (t: TestContext, scene: Scene, host: string, headers?: Record<string, string>, perSecond = 100) => {
+  const watched = async (t: TestContext, scene: Scene, host: string, headers?: Record<string, string>, perSecond = 100) => {
+    await scene.known(host, 2)
     const traffic = stage.mesh.send({ namespace: scene.namespace, host, ...(headers ? { headers } : {}) }, perSecond)
     t.onTestFinished(() => {
       traffic.stop()
@@ -53,7 +54,7 @@ describe.skipIf(missing)(`journeys of backends ${missing ?? ''}`, { concurrent: 
         ],
       },
     })
-    watched(t, scene, 'reviews')
+    await watched(t, scene, 'reviews')
     await scene.rollout('reviews', {
       ...common,
       backends: { host: 'reviews', stable: { subset: 'v1' }, canary: { subset: 'v2', workloadRef: { kind: 'Deployment', name: 'reviews-v2' } } },
@@ -81,7 +82,7 @@ describe.skipIf(missing)(`journeys of backends ${missing ?? ''}`, { concurrent: 
 
   test('a failing template is taken back; users of the header route keep what the route says', async (t) => {
     const scene = await reviews(t)
-    watched(t, scene, 'reviews', mobile, 10)
+    await watched(t, scene, 'reviews', mobile, 10)
     answers(scene, 'reviews:v3', { errorRate: 0.4 })
     await scene.push('reviews-v2', 'reviews:v3')
     expect(await scene.outcome('reviews', 'reviews:v3')).toBe('RolledBack')
@@ -109,7 +110,7 @@ describe.skipIf(missing)(`journeys of backends ${missing ?? ''}`, { concurrent: 
       spec: { hosts: ['shop'], http: [{ route: arms.map(([host, weight]) => ({ destination: { host }, weight })) }] },
     })
     await scene.apply(virtualServices, shares(['shop-v1', 100], ['shop-v2', 0]))
-    watched(t, scene, 'shop')
+    await watched(t, scene, 'shop')
     const traffic = { istio: { virtualServiceRefs: [{ name: 'shop' }] } }
     await scene.rollout('shop', { ...common, backends: { stable: { service: 'shop-v1' }, canary: { service: 'shop-v2' } }, traffic })
     await scene.reach('shop', 'idle', ({ phase }) => phase === 'Idle')

@@ -72,6 +72,8 @@ export interface Scene {
   /** The user's Deployment and Service of one name, labels `app: <name>`. Waits until its pods are ready. */
   deploy(name: string, image: string, options?: { replicas?: number; service?: boolean; labels?: Readonly<Record<string, string>>; template?: object }): Promise<void>
   service(name: string, selector: Readonly<Record<string, string>>): Promise<void>
+  /** Waits until the slowest proxy knows so many pods behind each destination of a host: only then are lost requests somebody's fault. */
+  known(host: string, pods: number): Promise<void>
   /** A push from Git: another image in the user's Deployment. */
   push(name: string, image: string): Promise<void>
   /** Creates the Rollout, or replaces its spec. */
@@ -85,7 +87,7 @@ export interface Scene {
   reach(name: string, what: string, holds: (status: RolloutStatus) => boolean, timeoutMs?: number): Promise<RolloutStatus>
   /** Waits until a journey of this image has ended, and returns its outcome. */
   outcome(name: string, image: string, timeoutMs?: number): Promise<string>
-  /** A RolloutRequest for the canary of now. Returns its name. */
+  /** A RolloutRequest for the canary of now, a Retry for the revision that failed last. Returns its name. */
   ask(name: string, action: string, extra?: object): Promise<string>
   /** Every split that the route object has had, in percent of the canary, in order. Call it before the journey. */
   watchSplit(resource: string, object: string): { readonly seen: readonly number[]; stop(): void }
@@ -121,8 +123,14 @@ function makeScene(plane: ControlPlane, mesh: Mesh, namespace: string): Scene {
   const service: Scene['service'] = async (name, selector) => {
     await apply('v1/services', { apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { selector, ports: [{ name: 'http', port: 80, targetPort: 8080 }] } })
   }
+  const known: Scene['known'] = async (host, pods) => {
+    await until(`the mesh to know ${pods} pods behind ${host}`, () => {
+      const routing = mesh.routing({ namespace, host })
+      return 'arms' in routing && routing.arms.every((arm) => arm.pods.length >= pods)
+    })
+  }
   return {
-    namespace, get, apply, status, reach, service,
+    namespace, get, apply, status, reach, service, known,
     async remove(resource, name) {
       await plane.request('DELETE', `${collection(resource, namespace)}/${name}`)
     },
@@ -133,10 +141,7 @@ function makeScene(plane: ControlPlane, mesh: Mesh, namespace: string): Scene {
       })
       if (withService) await service(name, labels)
       await until(`${name} to be ready`, async () => (await get(`${collection('apps/v1/deployments', namespace)}/${name}`))?.status?.readyReplicas === replicas)
-      if (withService) await until(`the mesh to know the pods of ${name}`, () => {
-        const routing = mesh.routing({ namespace, host: name })
-        return 'arms' in routing && routing.arms.every((arm) => arm.pods.length >= replicas)
-      })
+      if (withService) await known(name, replicas)
     },
     async push(name, image) {
       const patch = [{ op: 'replace', path: '/spec/template/spec/containers/0/image', value: image }]
@@ -160,7 +165,7 @@ function makeScene(plane: ControlPlane, mesh: Mesh, namespace: string): Scene {
       const request = `${name}-${action.toLowerCase()}-${Math.random().toString(36).slice(2, 8)}`
       await apply('sluice.dev/v1alpha1/rolloutrequests', {
         apiVersion: 'sluice.dev/v1alpha1', kind: 'RolloutRequest', metadata: { name: request },
-        spec: { rolloutName: name, action, revision: now?.canary?.revision ?? now?.stable?.revision, reason: 'a test', ...extra },
+        spec: { rolloutName: name, action, revision: action === 'Retry' ? now?.failed.at(-1)?.revision : (now?.canary?.revision ?? now?.stable?.revision), reason: 'a test', ...extra },
       })
       return request
     },
