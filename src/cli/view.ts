@@ -84,7 +84,7 @@ function badge({ status, spec, c }: Scene): string {
 function steps(scene: Scene): string[] {
   const { spec, status, c } = scene
   const journey = status.journey
-  if (journey === undefined || journey.ended?.outcome === 'Promoted') return []
+  if (journey === undefined || journey.direction === 'Back' || journey.ended?.outcome === 'Promoted') return []
   const failed = journey.closing !== undefined || journey.ended !== undefined
   const parts = spec.steps.map((step, i) => {
     const weight = percent(step.weight)
