@@ -108,7 +108,8 @@ function running(program: Command, io: Io, identity: string, doing: Run): void {
     .action((flags: ControllerFlags) => doing(async () => {
       const checked = controllerConfig(flags, identity)
       if (!checked.ok) throw new CliFailure(checked.problems.join('\nsluice: '))
-      return (await import('./cli/controller.ts')).runController(checked.config, io)
+      const [{ runController }, { serveHealth }] = await Promise.all([import('./cli/controller.ts'), import('./server/health.ts')])
+      return runController(checked.config, serveHealth, io)
     }))
   program.command('generate', { hidden: true }).description('write crds/ and docs/api.md from the schema').action(() => doing(async () => {
     const { run: generate } = await import('./cli/generate.ts')

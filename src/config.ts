@@ -1,4 +1,5 @@
 /** Settings of `sluice controller`, from flags; every value is checked and a wrong one is named with what to write instead. */
+import type { ControllerConfig } from './cli/controller.ts'
 import { parseDuration } from './rollout/duration.ts'
 import type { LogLevel } from './telemetry/log.ts'
 
@@ -16,23 +17,6 @@ export interface ControllerFlags {
   readonly identity?: string
   readonly healthPort: string
   readonly logLevel: string
-}
-export interface ControllerConfig {
-  readonly kubeconfig?: string
-  readonly context?: string
-  /** Only this namespace; all of them where unset. */
-  readonly namespace?: string
-  readonly prometheus?: string
-  readonly scrapeIntervalMs: number
-  readonly propagationDelayMs: number
-  readonly clusterDomain: string
-  readonly leaderElect: boolean
-  /** Unset: the pod's namespace, or the context's. */
-  readonly leaderElectionNamespace?: string
-  readonly identity: string
-  /** 0: none is served. */
-  readonly healthPort: number
-  readonly logLevel: LogLevel
 }
 /** Defaults of flags, as they are shown by --help. */
 export const controllerDefaults = { scrapeInterval: '15s', propagationDelay: '10s', clusterDomain: 'cluster.local', healthPort: '8081', logLevel: 'info' } as const

@@ -1,16 +1,38 @@
 /** `sluice controller`: the one process that decides. Runs until it is told to stop. */
-import type { ControllerConfig } from '../config.ts'
 import { noSource, type Source } from '../controller/fetch.ts'
 import { startController, type Controller } from '../controller/controller.ts'
 import { kubeClient } from '../kube/client.ts'
 import { loadConnection } from '../kube/connection.ts'
 import { prometheusSource, urlProblem } from '../metrics/prometheus.ts'
-import { serveHealth, type HealthServer } from '../server/health.ts'
-import { createLog, type Log } from '../telemetry/log.ts'
+import { createLog, type Log, type LogLevel } from '../telemetry/log.ts'
 import { CliFailure, exitCodes, type Io } from './io.ts'
 
+/** The flags of `sluice controller`, checked. */
+export interface ControllerConfig {
+  readonly kubeconfig?: string
+  readonly context?: string
+  /** Only this namespace; all of them where unset. */
+  readonly namespace?: string
+  readonly prometheus?: string
+  readonly scrapeIntervalMs: number
+  readonly propagationDelayMs: number
+  readonly clusterDomain: string
+  readonly leaderElect: boolean
+  /** Unset: the pod's namespace, or the context's. */
+  readonly leaderElectionNamespace?: string
+  readonly identity: string
+  /** 0: none is served. */
+  readonly healthPort: number
+  readonly logLevel: LogLevel
+}
+/** Serves /healthz and /readyz; rejects where the port cannot be had. */
+export type ServeHealth = (options: { readonly port: number; readonly sick: () => readonly string[]; readonly unready: () => readonly string[] }) => Promise<HealthServer>
+interface HealthServer {
+  close(): Promise<void>
+}
+
 /** Runs the controller until SIGTERM or Ctrl-C, then ends what is under way and gives the lease back. Returns 0; throws CliFailure where it cannot begin. */
-export async function runController(config: ControllerConfig, io: Io): Promise<number> {
+export async function runController(config: ControllerConfig, serveHealth: ServeHealth, io: Io): Promise<number> {
   const log = createLog({ level: config.logLevel, form: 'Json' })
   const source = sourceOf(config, log, io)
   const connection = await loadConnection({ kubeconfig: config.kubeconfig, context: config.context })
@@ -19,7 +41,7 @@ export async function runController(config: ControllerConfig, io: Io): Promise<n
   const leaseNamespace = config.leaderElectionNamespace ?? config.namespace ?? namespace
   // From here on until the controller runs, nothing is under way that would have to end.
   let controller: Controller | undefined
-  const health = await listen(config, () => controller)
+  const health = await listen(config, serveHealth, () => controller)
   log.info({ server, identity: config.identity, namespace: config.namespace ?? 'all', prometheus: config.prometheus ?? 'none', lease: config.leaderElect ? `${leaseNamespace}/sluice` : 'none' }, 'starting')
   controller = startController({
     api: kubeClient(connection.value), clock: io.clock, log, source, random: Math.random, namespace: config.namespace,
@@ -45,7 +67,7 @@ function sourceOf(config: ControllerConfig, log: Log, io: Io): Source {
   return prometheusSource({ name: 'default', url: config.prometheus, onWarning: warning => log.warn({ source: 'default' }, `Prometheus warns: ${warning}`) }, io.clock)
 }
 
-async function listen(config: ControllerConfig, controller: () => Controller | undefined): Promise<HealthServer | undefined> {
+async function listen(config: ControllerConfig, serveHealth: ServeHealth, controller: () => Controller | undefined): Promise<HealthServer | undefined> {
   if (config.healthPort === 0) return undefined
   const unready = () => controller()?.unready() ?? ['starting']
   try {
