@@ -46,7 +46,7 @@ export function definitions(): Definition[] {
       columns: [
         { name: 'Phase', type: 'string', jsonPath: '.status.phase' },
         { name: 'Step', type: 'integer', jsonPath: '.status.journey.step.index', description: 'Index of the step, from 0.' },
-        { name: 'Weight', type: 'number', jsonPath: '.status.journey.weight.seen', description: 'Share of traffic of the canary in percent, as read back from the mesh.' },
+        { name: 'Weight', type: 'number', jsonPath: '.status.journey.weight.seen', description: 'Percent of the canary, as read back from the mesh.' },
         { name: 'Stable', type: 'string', jsonPath: '.status.stable.revision' },
         { name: 'Canary', type: 'string', jsonPath: '.status.canary.revision' },
         { name: 'Message', type: 'string', jsonPath: '.status.message' },
@@ -76,10 +76,11 @@ export function definitions(): Definition[] {
 
 /** The files of `crds/`, each as `{file: 'rollouts.yaml', yaml}`. */
 export function crds(): { readonly file: string; readonly yaml: string }[] {
-  return definitions().map((definition) => ({
-    file: `${definition.plural}.yaml`,
-    yaml: `# Generated from src/rollout/schema.ts by \`npm run generate\`. Do not edit.\n${stringify(crd(definition), { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false })}`,
-  }))
+  return definitions().map((definition) => {
+    // YAML 1.1 is what kubectl reads: strings that it would take for something else are quoted.
+    const yaml = stringify(crd(definition), { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false })
+    return { file: `${definition.plural}.yaml`, yaml: `# Generated from src/rollout/schema.ts by \`npm run generate\`. Do not edit.\n${yaml}` }
+  })
 }
 
 function crd({ kind, plural, shortNames, description, columns, scale, ...schemas }: Definition): object {

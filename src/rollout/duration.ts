@@ -31,7 +31,7 @@ function two(great: number, greatUnit: string, small: number, smallUnit: string)
   return small === 0 ? `${great}${greatUnit}` : `${great}${greatUnit}${String(small).padStart(2, '0')}${smallUnit}`
 }
 
-/** Unix milliseconds as RFC 3339 in UTC, `2026-03-29T01:00:00Z`; milliseconds are written only where there are any, so that what is read back is what was written. */
+/** Unix milliseconds as RFC 3339 in UTC, `2026-03-29T01:00:00Z`; milliseconds are written where there are any, so what is read back is what was written. */
 export function iso(milliseconds: number): string {
   return new Date(milliseconds).toISOString().replace('.000Z', 'Z')
 }

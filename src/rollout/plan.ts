@@ -40,7 +40,9 @@ export interface PlannedStep {
 }
 export interface PlannedCheck {
   readonly name: string
-  readonly measure: { readonly kind: 'SuccessRate'; /** fraction, 0.995 */ readonly min: number } | { readonly kind: 'Latency'; readonly percentile: number; readonly maxMs: number }
+  readonly measure:
+    | { readonly kind: 'SuccessRate'; /** fraction, 0.995 */ readonly min: number }
+    | { readonly kind: 'Latency'; readonly percentile: number; readonly maxMs: number }
   /** For people: `99.5%`, `500ms`. */
   readonly bound: string
   /** Share of requests that may be bad: 1 − min, or 1 − percentile/100. */
@@ -83,11 +85,13 @@ export const defaults = {
   timeZone: 'Etc/UTC',
 } as const
 
+export type Planned = { readonly ok: true; readonly plan: Plan } | { readonly ok: false; readonly problems: readonly SpecProblem[] }
+
 /**
  * The spec of the Rollout `name` in numbers, or everything that is wrong with it. `scrapeIntervalMs`: how often the metric source scrapes; the defaults
  * of `analysis.interval` (two scrapes) and of a step's `hold` (five) follow it.
  */
-export function plan(spec: RolloutSpec, name: string, settings: { readonly scrapeIntervalMs: number }): { readonly ok: true; readonly plan: Plan } | { readonly ok: false; readonly problems: readonly SpecProblem[] } {
+export function plan(spec: RolloutSpec, name: string, settings: { readonly scrapeIntervalMs: number }): Planned {
   const problems = problemsOf(spec)
   if (problems.length > 0) return { ok: false, problems }
   const onFailure = spec.onFailure ?? defaults.onFailure
@@ -105,7 +109,7 @@ export function plan(spec: RolloutSpec, name: string, settings: { readonly scrap
       checks: (spec.analysis?.checks ?? []).map((check) => plannedCheck(check, spec.analysis!, onFailure)),
       noData: plannedPatience(spec.analysis?.noData, defaults.noData),
       sourceError: plannedPatience(spec.analysis?.sourceError, defaults.sourceError),
-      windows: (spec.schedule?.windows ?? []).map(({ cron, duration, timeZone }) => ({ cron, durationMs: length(duration, 0), timeZone: timeZone ?? defaults.timeZone })),
+      windows: (spec.schedule?.windows ?? []).map(({ cron, duration, timeZone = defaults.timeZone }) => ({ cron, durationMs: length(duration, 0), timeZone })),
       dependsOn: (spec.dependsOn ?? []).map((other) => other.name),
       progressDeadlineMs: length(spec.progressDeadline, defaults.progressDeadlineMs),
       onFailure,

@@ -18,8 +18,9 @@ const intro = `# The resources of \`${group}/${version}\`
 
 <!-- Generated from src/rollout/schema.ts by \`npm run generate\`. Do not edit. -->
 
-Durations are written as \`90s\`, \`5m\`, \`1h30m\`; percentages with their sign (\`99.5%\`), latencies with their unit (\`500ms\`); weights as \`25\` or \`0.5%\`. A field that is not listed here
-is refused by \`kubectl apply\` (which validates strictly by default). Fields with \`*\` are required. The rules under a table are enforced by the API server.`
+Durations are written as \`90s\`, \`5m\`, \`1h30m\`; percentages with their sign (\`99.5%\`), latencies with their unit (\`500ms\`); weights as \`25\`
+or \`0.5%\`. A field that is not listed here is refused by \`kubectl apply\` (which validates strictly by default). Fields with \`*\` are required.
+The rules under a table are enforced by the API server.`
 
 /** The table of one object with its rules, and after it those of the objects inside. `around`: rules of the list that it is an entry of. */
 function objects(path: string, schema: StructuralSchema, around: readonly string[] = []): string[] {
@@ -27,14 +28,18 @@ function objects(path: string, schema: StructuralSchema, around: readonly string
   if (fields.length === 0) return []
   const rows = fields.map(([name, field]) => `| \`${name}\`${schema.required?.includes(name) ? ' *' : ''} | ${type(field)} | ${cell(field)} |`)
   const rules = [...messages(schema, fields), ...around].map((message) => `- ${message.replaceAll('<', '\\<')}`)
-  const inner = fields.flatMap(([name, field]) => (field.type === 'array' ? objects(`${path}.${name}[]`, field.items, messages(field, [])) : objects(`${path}.${name}`, field)))
-  return [`### \`${path}\``, ['| field | type | meaning |', '| --- | --- | --- |', ...rows].join('\n'), ...(rules.length > 0 ? [rules.join('\n')] : []), ...inner]
+  const inner = fields.flatMap(([name, field]) => {
+    return field.type === 'array' ? objects(`${path}.${name}[]`, field.items, messages(field, [])) : objects(`${path}.${name}`, field)
+  })
+  const table = ['| field | type | meaning |', '| --- | --- | --- |', ...rows].join('\n')
+  return [`### \`${path}\``, table, ...(rules.length > 0 ? [rules.join('\n')] : []), ...inner]
 }
 
 /** Rules between fields; what a single field must look like stands in its own row. */
 function messages(schema: StructuralSchema, fields: readonly [string, StructuralSchema][]): string[] {
   const own = fields.map(([name]) => `.${name}`)
-  return (schema['x-kubernetes-validations'] ?? []).filter((rule: { fieldPath?: string }) => !own.includes(rule.fieldPath ?? '')).map((rule: { message: string }) => rule.message)
+  const rules: readonly { readonly message: string; readonly fieldPath?: string }[] = schema['x-kubernetes-validations'] ?? []
+  return rules.filter(({ fieldPath }) => !own.includes(fieldPath ?? '')).map(({ message }) => message)
 }
 
 function type(field: StructuralSchema): string {

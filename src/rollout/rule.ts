@@ -14,7 +14,9 @@ export interface Rule<T> {
 /** The schema with these rules, for zod and for the CRD alike. Once per schema: a second call would replace the CEL of the first. */
 export function ruled<S extends z.ZodType>(schema: S, ...rules: readonly Rule<z.output<S>>[]): S {
   const checked = schema.superRefine((value, context) => {
-    for (const rule of rules) if (!rule.holds(value)) context.addIssue({ code: 'custom', message: rule.quote ? `${JSON.stringify(value)} ${rule.message}` : rule.message })
+    for (const { holds, quote, message } of rules) {
+      if (!holds(value)) context.addIssue({ code: 'custom', message: quote ? `${JSON.stringify(value)} ${message}` : message })
+    }
   })
   return checked.meta({ 'x-kubernetes-validations': rules.map(kubernetes) }) as S
 }
@@ -58,7 +60,8 @@ export function named<T extends { name: string }>(entry: z.ZodType<T, T>, most: 
   const list = z.array(entry).min(1).max(most)
   const checked = list.superRefine((entries, context) => {
     entries.forEach(({ name }, index) => {
-      if (entries.findIndex((other) => other.name === name) !== index) context.addIssue({ code: 'custom', path: [index, 'name'], message: `${JSON.stringify(name)} is there already: names are unique, give another one` })
+      if (entries.findIndex((other) => other.name === name) === index) return
+      context.addIssue({ code: 'custom', path: [index, 'name'], message: `${JSON.stringify(name)} is there already: names are unique, give another one` })
     })
   })
   return checked.meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })

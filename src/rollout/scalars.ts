@@ -17,11 +17,14 @@ export const objectName = text(`^${label}([.]${label})*$`, 253, 'is no object na
 /** The name of a Service. */
 export const serviceName = text(servicePattern, 63, 'is no Service name: write at most 63 lower-case letters, digits and dashes that begin with a letter')
 /** `<name>` of the doors: seven characters are left for `-stable` and `-canary`. */
-export const doorName = text(servicePattern, 56, 'is no Service name: write at most 56 lower-case letters, digits and dashes that begin with a letter, for -stable and -canary are added to it')
+export const doorName = text(servicePattern, 56,
+  'is no Service name: write at most 56 lower-case letters, digits and dashes that begin with a letter, for -stable and -canary are added to it')
 /** A host as routes write it: short, namespaced or fully qualified. */
-export const host = text(`^${label}([.]${label})*$`, 253, 'is no host: write the name of a Service such as reviews, or a full host name such as reviews.shop.svc.cluster.local')
+export const host = text(`^${label}([.]${label})*$`, 253,
+  'is no host: write the name of a Service such as reviews, or a full host name such as reviews.shop.svc.cluster.local')
 /** The same, or `*.` before it where a route is for many. */
-export const anyHost = text(`^([*][.])?${label}([.]${label})*$`, 253, 'is no host: write the name of a Service such as cart, or a host name such as cart.example.com or *.example.com')
+export const anyHost = text(`^([*][.])?${label}([.]${label})*$`, 253,
+  'is no host: write the name of a Service such as cart, or a host name such as cart.example.com or *.example.com')
 /** `mesh`, a Gateway's name, or `<namespace>/<name>`. */
 export const gateway = text(`^(${label}/)?${label}([.]${label})*$`, 253, 'is no gateway: write mesh, the name of a Gateway, or namespace/name')
 
@@ -69,28 +72,36 @@ export const scale = intOrString(noScale, (value) => parseScale(value) !== undef
 /** The same for the API server, as rules of a step: Kubernetes before 1.33 counts the cost of a field that is selected lower than that of `self`. */
 export const stepRules = [
   {
-    rule: `type(self.weight) == int ? self.weight >= 0 && self.weight <= 100 : self.weight.size() <= 5 && self.weight.endsWith('%') && [${celPercent('self.weight')}].all(share, share >= 0.0 && share <= 100.0 && double(int(share * 10.0 + 0.5)) / 10.0 == share)`,
+    rule: 'type(self.weight) == int ? self.weight >= 0 && self.weight <= 100 '
+      + `: ${celShare('self.weight', 5, 'share >= 0.0 && share <= 100.0 && double(int(share * 10.0 + 0.5)) / 10.0 == share')}`,
     message: `weight ${noWeight}`,
     fieldPath: '.weight',
   },
   {
-    rule: `!has(self.scale) || (type(self.scale) == int ? self.scale >= 1 && self.scale <= 100000 : self.scale.size() <= 4 && self.scale.endsWith('%') && [${celPercent('self.scale')}].all(share, share >= 1.0 && share <= 100.0 && double(int(share)) == share))`,
+    rule: '!has(self.scale) || (type(self.scale) == int ? self.scale >= 1 && self.scale <= 100000 '
+      + `: ${celShare('self.scale', 4, 'share >= 1.0 && share <= 100.0 && double(int(share)) == share')})`,
     message: `scale ${noScale}`,
     fieldPath: '.scale',
   },
 ]
+/** A text of at most `length` with `%` at its end, and before it a number of which `test` holds. The list of one is a variable: the text is read once. */
+function celShare(field: string, length: number, test: string): string {
+  return `${field}.size() <= ${length} && ${field}.endsWith('%') && [${celPercent(field)}].all(share, ${test})`
+}
 
 /** Five cron fields. The API server counts them; whether they mean something is judged by us. */
-export const cron: z.ZodString = text('^[^ ]+( [^ ]+){4}$', 128, 'is no cron expression: write five fields (minute hour day month weekday) with one space between them, for example 0 9 * * 1-5', {
+export const cron: z.ZodString = text('^[^ ]+( [^ ]+){4}$', 128,
+  'is no cron expression: write five fields (minute hour day month weekday) with one space between them, for example 0 9 * * 1-5', {
   cel: "self.matches('^[0-9A-Za-z*/, -]+$')",
   message: 'is no cron expression that ever starts a window: write five fields of numbers, names, * , - and /, for example 0 9 * * 1-5',
   quote: true,
   holds: (value) => value.split(' ').length !== 5 || cronProblem(value) === undefined,
 })
+const noTimeZone = 'is no time zone: write an IANA name, for example Europe/Berlin or Etc/UTC'
 /** An IANA time zone. The API server looks it up in its own tables. */
-export const timeZone: z.ZodString = text('^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$', 64, 'is no time zone: write an IANA name, for example Europe/Berlin or Etc/UTC', {
+export const timeZone: z.ZodString = text('^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$', 64, noTimeZone, {
   cel: "self != 'Local' && timestamp('2026-01-01T00:00:00Z').getHours(self) >= 0",
-  message: 'is no time zone: write an IANA name, for example Europe/Berlin or Etc/UTC',
+  message: noTimeZone,
   quote: true,
   holds: (value) => !/^[A-Za-z]/.test(value) || isTimeZone(value),
 })

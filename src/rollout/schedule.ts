@@ -1,9 +1,9 @@
-/** Release windows: times in which a journey may start. Cron says when a window opens, in wall-clock time of its zone; the duration that follows is elapsed time. */
+/** Release windows: times in which a journey may start. Cron says when one opens, by the wall clock of its zone; its duration is elapsed time. */
 import { CronExpressionParser } from 'cron-parser'
 import { formatDuration } from './duration.ts'
 import type { ReleaseWindow } from './plan.ts'
 
-/** `closesAt` in Unix ms; absent where no end is in sight (no windows at all, or windows that follow one another for ever). `opensAt`: absent where none opens again. */
+/** Unix ms. No `closesAt`: no end is in sight (no windows at all, or one follows another for ever). No `opensAt`: none opens again. */
 export type WindowState = { readonly open: true; readonly closesAt?: number } | { readonly open: false; readonly opensAt?: number }
 
 const minute = 60_000
@@ -80,7 +80,8 @@ const clocks = new Map<string, Intl.DateTimeFormat>()
 function clock(timeZone: string): Intl.DateTimeFormat {
   const known = clocks.get(timeZone)
   if (known) return known
-  const made = new Intl.DateTimeFormat('en-US', { timeZone, calendar: 'gregory', numberingSystem: 'latn', hourCycle: 'h23', year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric' })
+  const parts = { year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric' } as const
+  const made = new Intl.DateTimeFormat('en-US', { timeZone, calendar: 'gregory', numberingSystem: 'latn', hourCycle: 'h23', ...parts })
   clocks.set(timeZone, made)
   return made
 }

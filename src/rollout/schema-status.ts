@@ -1,7 +1,10 @@
-/** The status of both resources: the controller's memory. Lengths and counts here are far above what is written: they keep the object bounded and never refuse a pass. */
+/** The status of both resources: the controller's memory. Lengths and counts are far above what is written: they bound the object and never refuse a pass. */
 import { z } from 'zod'
 
-export const phases = ['Blocked', 'Adopting', 'Idle', 'Waiting', 'Scaling', 'Shifting', 'Holding', 'AwaitingApproval', 'Flipping', 'Closing', 'Draining', 'RolledBack', 'Held', 'Removing'] as const
+export const phases = [
+  'Blocked', 'Adopting', 'Idle', 'Waiting', 'Scaling', 'Shifting', 'Holding', 'AwaitingApproval', 'Flipping',
+  'Closing', 'Draining', 'RolledBack', 'Held', 'Removing',
+] as const
 export type Phase = (typeof phases)[number]
 export const outcomes = ['Promoted', 'RolledBack', 'Superseded', 'Withdrawn'] as const
 export type Outcome = (typeof outcomes)[number]
@@ -123,19 +126,34 @@ export const status = z.object({
   observedWorkloadGeneration: z.int().optional().describe('Generation of the Deployment that this status is about.'),
   phase: z.enum(phases).describe('Where the Rollout stands.'),
   message: sentence.describe('What is awaited, and what a person could do.'),
-  conditions: z.array(condition).max(64).meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] }).describe('Ready, Reconciling and Stalled as kstatus reads them, Promoted, and facts.'),
+  conditions: z
+    .array(condition)
+    .max(64)
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] })
+    .describe('Ready, Reconciling and Stalled as kstatus reads them, Promoted, and facts.'),
   replicas: z.int().optional().describe('Pods of the side with the greater share, for autoscalers.'),
   selector: z.string().max(8192).optional().describe('Label selector of these pods, for autoscalers.'),
   stable: revisionStatus.optional().describe('The proven revision.'),
   canary: revisionStatus.optional().describe('The revision that is tried.'),
-  previous: z.object({ revision: word, images, commit, warmUntil: time.describe('Until when its pods stay ready.') }).optional().describe('The revision before the last promotion.'),
-  failed: z.array(z.object({ revision: word, reason: word, message: sentence, at: time })).max(16).describe('Revisions that were taken back; each waits for a Retry.'),
+  previous: z
+    .object({ revision: word, images, commit, warmUntil: time.describe('Until when its pods stay ready.') })
+    .optional()
+    .describe('The revision before the last promotion.'),
+  failed: z
+    .array(z.object({ revision: word, reason: word, message: sentence, at: time }))
+    .max(16)
+    .describe('Revisions that were taken back; each waits for a Retry.'),
   journey: journeyStatus.optional().describe('The journey under way, or the last one.'),
   checks: z.array(checkStatus).max(32).describe('The checks of this step.'),
-  approved: z.object({ revision: word, step: z.int() }).optional().describe('The last approval: of which revision, and up to which step; `-1` is the start of the journey.'),
+  approved: z.object({ revision: word, step: z.int() }).optional().describe(
+    'The last approval: of which revision, and up to which step; `-1` is the start of the journey.',
+  ),
   promoted: z.object({ revision: word, step: z.int() }).optional().describe('The last promotion by a person: of which revision, and up to which step.'),
   paused: z.object({ at: time, by: word.optional() }).optional().describe("A person's pause by request; `spec.paused` is the other way."),
-  redirected: z.array(z.object({ route: word, name: word, original: sentence })).max(128).describe('Canary-only routes that lead to stable for now, with what to put back.'),
+  redirected: z
+    .array(z.object({ route: word, name: word, original: sentence }))
+    .max(128)
+    .describe('Canary-only routes that lead to stable for now, with what to put back.'),
   resets: z.array(time).max(32).describe('When a GitOps tool set weights back in the middle of the journey.'),
   requests: z.array(answer).max(64).describe('Requests of people that were answered.'),
   decisions: z.array(z.object({ at: time, decision: word, why: sentence })).max(32).describe('The last decisions.'),

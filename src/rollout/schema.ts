@@ -18,30 +18,39 @@ const arm = {
   service: serviceName.optional().describe('A Service whose pods are this side of the split. Routes name it as destination.'),
   subset: name.optional().describe('A subset of `host`, as a DestinationRule defines it.'),
 }
-const oneArm = exactlyOne<{ service?: string; subset?: string }>(['service', 'subset'], 'a backend is either a service or a subset of host: give exactly one of the two')
+const oneArm = exactlyOne<{ service?: string; subset?: string }>(['service', 'subset'],
+  'a backend is either a service or a subset of host: give exactly one of the two')
 export const backend = ruled(z.strictObject(arm), oneArm)
 export const canaryBackend = ruled(
   z.strictObject({
     ...arm,
     workloadRef: workloadRef.optional().describe(
-      'The Deployment behind the canary. With it, a change of its pod template while the canary carries no traffic starts a journey, and readiness means that its rollout is complete. Without it only a new backend starts one.',
+      'The Deployment behind the canary. With it, a change of its pod template while the canary carries no traffic starts a journey, and '
+        + 'readiness means that its rollout is complete. Without it only a new backend starts one.',
     ),
   }),
   oneArm,
 )
 export const backends = ruled(
   z.strictObject({
-    host: host.optional().describe('The host of which `stable` and `canary` are subsets, as the routes name it. Required with subsets; not used with Services.'),
+    host: host.optional().describe(
+      'The host of which `stable` and `canary` are subsets, as the routes name it. Required with subsets; not used with Services.',
+    ),
     stable: backend.describe('The proven side.'),
     canary: canaryBackend.describe('The side that is tried. A journey starts when it changes to a backend that was neither side.'),
   }),
   ...backendsRules,
 )
 export const service = z.strictObject({
-  name: scalar.doorName.optional().describe('Name of the Service that clients call; `<name>-stable` and `<name>-canary` stand beside it. Default: the name of the workload. Where it does not exist Sluice makes it; where it exists it is never edited.'),
+  name: scalar.doorName.optional().describe(
+    'Name of the Service that clients call; `<name>-stable` and `<name>-canary` stand beside it. Default: the name of the workload. Where it '
+    + 'does not exist Sluice makes it; where it exists it is never edited.',
+  ),
   port: count(1, 65535).optional().describe('Port of the Service. Needed where the Service does not exist yet; where it does, its own ports are used.'),
   targetPort: scalar.targetPort.optional().describe('Port of the container, by number or name. Default: `port`.'),
-  appProtocol: z.string().min(1).max(63).optional().describe('Protocol of the port, for example `http`, `http2`, `grpc`. Default: none, and the port is named `http`.'),
+  appProtocol: z.string().min(1).max(63).optional().describe(
+    'Protocol of the port, for example `http`, `http2`, `grpc`. Default: none, and the port is named `http`.',
+  ),
 })
 export const managedIstio = ruled(
   z.strictObject({
@@ -55,52 +64,83 @@ export const managedIstio = ruled(
       })
       .optional()
       .describe('Retries of failed requests. Default: what the mesh does by itself.'),
-    delegate: z.boolean().optional().describe('Makes a delegate VirtualService, without hosts and gateways, to which your own refers: then nothing is shared between Git and Sluice. Default `false`.'),
+    delegate: z.boolean().optional().describe(
+      'Makes a delegate VirtualService, without hosts and gateways, to which your own refers: then nothing is shared between Git and Sluice. '
+      + 'Default `false`.',
+    ),
   }),
   ...managedRules,
 )
 export const virtualServiceRef = z.strictObject({
   name: objectName.describe('Name of the VirtualService.'),
-  namespace: name.optional().describe('Its namespace. Default: that of the Rollout. Another one must grant it, by the annotation `sluice.dev/allow-from: <namespace of the Rollout>` on the VirtualService or a ReferenceGrant.'),
-  routes: z.array(z.string().min(1).max(253)).min(1).max(32).optional().describe('Names of the http routes to split. Default: every http route in which both sides are destinations; such routes need no name.'),
+  namespace: name.optional().describe(
+    'Its namespace. Default: that of the Rollout. Another one must grant it, by the annotation `sluice.dev/allow-from: <namespace of the '
+    + 'Rollout>` on the VirtualService or a ReferenceGrant.',
+  ),
+  routes: z.array(z.string().min(1).max(253)).min(1).max(32).optional().describe(
+    'Names of the http routes to split. Default: every http route in which both sides are destinations; such routes need no name.',
+  ),
   canaryOnlyRoutes: z.enum(['Leave', 'RedirectOnRollback']).optional().describe(
-    'What happens on a rollback to routes that lead somebody to the canary whatever the weight: `Leave` them and say so in a condition (default), or `RedirectOnRollback` to stable until the next journey.',
+    'What happens on a rollback to routes that lead somebody to the canary whatever the weight: `Leave` them and say so in a condition '
+      + '(default), or `RedirectOnRollback` to stable until the next journey.',
   ),
 })
 export const istio = ruled(
   z.strictObject({
     managed: managedIstio.optional().describe('Sluice makes and owns the VirtualService `<name>`.'),
-    virtualServiceRefs: ruled(z.array(virtualServiceRef).min(1).max(8), ...virtualServiceRefsRules).optional().describe('Your own VirtualServices, in which Sluice changes the weights of the two sides and nothing else.'),
+    virtualServiceRefs: ruled(z.array(virtualServiceRef).min(1).max(8), ...virtualServiceRefsRules).optional().describe(
+      'Your own VirtualServices, in which Sluice changes the weights of the two sides and nothing else.',
+    ),
     destinationRuleRef: z
-      .strictObject({ name: objectName.describe('Name of the DestinationRule.'), namespace: name.optional().describe('Its namespace. Default: that of the Rollout.') })
+      .strictObject({
+        name: objectName.describe('Name of the DestinationRule.'),
+        namespace: name.optional().describe('Its namespace. Default: that of the Rollout.'),
+      })
       .optional()
       .describe('The DestinationRule that defines the two subsets. Default: the one for `backends.host`. Only with subsets.'),
   }),
-  exactlyOne(['managed', 'virtualServiceRefs'], 'give exactly one of managed (Sluice makes the VirtualService) and virtualServiceRefs (it changes weights in yours)'),
+  exactlyOne(['managed', 'virtualServiceRefs'],
+    'give exactly one of managed (Sluice makes the VirtualService) and virtualServiceRefs (it changes weights in yours)'),
 )
 export const smi = z.strictObject({})
 export const traffic = ruled(
   z.strictObject({
     istio: istio.optional().describe('Istio: VirtualServices.'),
-    smi: smi.optional().describe('Linkerd, by the SMI extension: Sluice makes and owns the TrafficSplit `<name>` with the Service `<name>` as its apex. Write `smi: {}`.'),
+    smi: smi.optional().describe(
+      'Linkerd, by the SMI extension: Sluice makes and owns the TrafficSplit `<name>` with the Service `<name>` as its apex. Write `smi: {}`.',
+    ),
   }),
   exactlyOne(['istio', 'smi'], 'exactly one of istio and smi says who moves the requests'),
 )
 export const step = z.strictObject({
   name: name.optional().describe('Name for people, requests and notifications; unique among the steps.'),
-  weight: scalar.weight.describe('Share of traffic of the canary in percent: a whole number, or a string with at most one decimal such as `0.5%`. Never less than that of the step before; the last one is 100.'),
-  hold: duration.optional().describe('How long the step lasts at least, from when the split was seen in the mesh and had time to propagate. Default: five scrapes of the metric source, which is what its evidence needs.'),
-  scale: scalar.scale.optional().describe('Pods of the canary in this step, as a count or as percent of the wanted count, where that is more than its share needs. Percent below the weight is refused. Default: the share of the wanted count, at least one pod.'),
+  weight: scalar.weight.describe(
+    'Share of traffic of the canary in percent: a whole number, or a string with at most one decimal such as `0.5%`. Never less than that of '
+    + 'the step before; the last one is 100.',
+  ),
+  hold: duration.optional().describe(
+    'How long the step lasts at least, from when the split was seen in the mesh and had time to propagate. Default: five scrapes of the metric '
+    + 'source, which is what its evidence needs.',
+  ),
+  scale: scalar.scale.optional().describe(
+    'Pods of the canary in this step, as a count or as percent of the wanted count, where that is more than its share needs. Percent below the '
+    + 'weight is refused. Default: the share of the wanted count, at least one pod.',
+  ),
   approval: z.enum(['Before', 'After']).optional().describe('A person must approve `Before` this step begins, or `After` its hold. Default: nobody needs to.'),
 }).meta({ 'x-kubernetes-validations': scalar.stepRules })
 export const patience = z.strictObject({
-  action: z.enum(['Hold', 'Fail', 'Pass']).optional().describe('`Hold`: wait, and after the deadline the journey ends in phase Held, not in a rollback. `Fail`: after the deadline as if the check had failed. `Pass`: after the deadline as if it had passed. Default `Hold`.'),
+  action: z.enum(['Hold', 'Fail', 'Pass']).optional().describe(
+    '`Hold`: wait, and after the deadline the journey ends in phase Held, not in a rollback. `Fail`: after the deadline as if the check had '
+    + 'failed. `Pass`: after the deadline as if it had passed. Default `Hold`.',
+  ),
   deadline: positiveDuration.optional().describe('How long this may last.'),
 })
 export const check = ruled(
   z.strictObject({
     name: name.describe('Name of the check; unique.'),
-    successRate: z.strictObject({ min: scalar.percent.describe('At least this share of requests must succeed, for example `99.5%`.') }).optional().describe('Share of requests that did not fail: answered without 5xx or a failing gRPC status, and having arrived.'),
+    successRate: z.strictObject({ min: scalar.percent.describe('At least this share of requests must succeed, for example `99.5%`.') }).optional().describe(
+      'Share of requests that did not fail: answered without 5xx or a failing gRPC status, and having arrived.',
+    ),
     latency: z
       .strictObject({
         percentile: z.number().gt(0).lt(100).describe('Percentile, for example `99` or `99.9`.'),
@@ -110,7 +150,9 @@ export const check = ruled(
       .describe('A percentile of the duration of requests.'),
     failureLimit: count(0, 100).optional().describe('Failed evaluations in a row that are tolerated. Default: `analysis.failureLimit`.'),
     minRequests: count(1, 1_000_000).optional().describe('Requests below which the check says nothing. Default: `analysis.minRequests`.'),
-    onFailure: z.enum(['Rollback', 'Hold', 'Report']).optional().describe('What a failing verdict does: take the canary back, hold the journey, or only say so. Default: `onFailure` of the Rollout.'),
+    onFailure: z.enum(['Rollback', 'Hold', 'Report']).optional().describe(
+      'What a failing verdict does: take the canary back, hold the journey, or only say so. Default: `onFailure` of the Rollout.',
+    ),
   }),
   exactlyOne<{ successRate?: unknown; latency?: unknown }>(['successRate', 'latency'], 'a check asks exactly one question: successRate or latency'),
 )
@@ -124,31 +166,52 @@ export const analysis = z.strictObject({
   checks: named(check, 16).describe('The questions; every one must pass before a step is left.'),
 })
 export const window = z.strictObject({
-  cron: scalar.cron.describe('When the window opens: minute, hour, day, month, weekday. A time that the clock skips opens at the next hour; one that it repeats opens once.'),
+  cron: scalar.cron.describe(
+    'When the window opens: minute, hour, day, month, weekday. A time that the clock skips opens at the next hour; one that it repeats opens '
+    + 'once.',
+  ),
   duration: positiveDuration.describe('How long it stays open.'),
   timeZone: scalar.timeZone.optional().describe('IANA time zone of `cron`. Default `Etc/UTC`.'),
 })
 export const spec = ruled(
   z.strictObject({
-    workloadRef: workloadRef.optional().describe('The Deployment whose pod template is released. Each version of it runs as a Deployment of its own, made by Sluice. Exactly one of `workloadRef` and `backends`.'),
-    backends: backends.optional().describe('Two existing Services, or two subsets of one host. Sluice moves only the weights of your own routes between them. Exactly one of `workloadRef` and `backends`.'),
-    replicas: count(0, 100_000).optional().describe('Wanted pods of the service. Leave it out where an autoscaler scales this Rollout. Default: the count of the Deployment at adoption. Only with `workloadRef`.'),
+    workloadRef: workloadRef.optional().describe(
+      'The Deployment whose pod template is released. Each version of it runs as a Deployment of its own, made by Sluice. Exactly one of '
+      + '`workloadRef` and `backends`.',
+    ),
+    backends: backends.optional().describe(
+      'Two existing Services, or two subsets of one host. Sluice moves only the weights of your own routes between them. Exactly one of '
+      + '`workloadRef` and `backends`.',
+    ),
+    replicas: count(0, 100_000).optional().describe(
+      'Wanted pods of the service. Leave it out where an autoscaler scales this Rollout. Default: the count of the Deployment at adoption. '
+      + 'Only with `workloadRef`.',
+    ),
     service: service.optional().describe('The Service that clients call. Only with `workloadRef`.'),
     traffic: traffic.optional().describe('Who moves the requests. Required: no mesh is assumed.'),
     steps: ruled(z.array(step).min(1).max(20), ...stepsRules).describe('The way to 100 %.'),
     analysis: analysis.optional().describe('What is measured. Without it a journey rests on readiness, holds and approvals alone.'),
     schedule: z
-      .strictObject({ windows: z.array(window).min(1).max(20).describe('Times in which a journey may start. One that is under way when the window closes goes on.') })
+      .strictObject({ windows: z.array(window).min(1).max(20).describe(
+        'Times in which a journey may start. One that is under way when the window closes goes on.',
+      ) })
       .optional()
       .describe('When a journey may start. Default: at any time.'),
     dependsOn: named(z.strictObject({ name: scalar.shortObjectName.describe('Name of the other Rollout, in the same namespace.') }), 16)
       .optional()
       .describe('Rollouts that must have no journey under way before one of this starts.'),
-    progressDeadline: positiveDuration.optional().describe('How long getting ready, or a write, may take before the journey fails. Waiting for requests is not counted. Default `10m`.'),
-    onFailure: z.enum(['Rollback', 'Hold']).optional().describe('What a failing check does: take the canary back, or hold the journey for a person. Default `Rollback`.'),
+    progressDeadline: positiveDuration.optional().describe(
+      'How long getting ready, or a write, may take before the journey fails. Waiting for requests is not counted. Default `10m`.',
+    ),
+    onFailure: z.enum(['Rollback', 'Hold']).optional().describe(
+      'What a failing check does: take the canary back, or hold the journey for a person. Default `Rollback`.',
+    ),
     retainStable: duration.optional().describe('How long after a promotion the version before it stays ready for a way back in seconds. Default `30m`.'),
     revisionHistoryLimit: count(0, 100).optional().describe('Old versions that are kept, without pods. Default `3`. Only with `workloadRef`.'),
-    deletionPolicy: z.enum(['Restore', 'Orphan']).optional().describe('When the Rollout is deleted: `Restore` the service as it was before Sluice, serving the proven version, or leave everything as it is. Default `Restore`.'),
+    deletionPolicy: z.enum(['Restore', 'Orphan']).optional().describe(
+      'When the Rollout is deleted: `Restore` the service as it was before Sluice, serving the proven version, or leave everything as it is. '
+      + 'Default `Restore`.',
+    ),
     paused: z.boolean().optional().describe('No journey starts and no weight rises while true; checks and rollback go on. Default `false`.'),
   }),
   ...specRules,
@@ -161,9 +224,13 @@ export const requestSpec = ruled(
   z.strictObject({
     rolloutName: scalar.shortObjectName.describe('Name of the Rollout, in the same namespace.'),
     action: z.enum(requestActions).describe(
-      '`Promote`: leave the step now, in place of its hold, its approval and missing data. `Approve`: the approval that a step waits for. `Abort`: take the canary back. `Retry`: try a failed version again. `Pause`, `Resume`. `Rollback`: back to the version before the last promotion.',
+      '`Promote`: leave the step now, in place of its hold, its approval and missing data. `Approve`: the approval that a step waits for. '
+        + '`Abort`: take the canary back. `Retry`: try a failed version again. `Pause`, `Resume`. `Rollback`: back to the version before the '
+        + 'last promotion.',
     ),
-    revision: z.string().min(1).max(253).optional().describe('The revision that the person saw: the request is refused where another one is meant by now. Required but for `Abort` and `Pause`.'),
+    revision: z.string().min(1).max(253).optional().describe(
+      'The revision that the person saw: the request is refused where another one is meant by now. Required but for `Abort` and `Pause`.',
+    ),
     step: z.int().min(-1).max(19).optional().describe('The step that a `Promote` or `Approve` is meant for, by index from 0; `-1` means the last one.'),
     reason: z.string().max(1024).optional().describe('Why, for the record.'),
     requestedBy: z.string().min(1).max(512).optional().describe('Who asks. With the admission policy installed it must be the caller.'),

@@ -17,7 +17,8 @@ export const backendsRules: readonly Rule<Backends>[] = [
     holds: ({ host, stable }) => (stable.subset === undefined) === (host === undefined),
   },
   {
-    cel: '!(has(self.stable.service) && has(self.canary.service) && self.stable.service == self.canary.service) && !(has(self.stable.subset) && has(self.canary.subset) && self.stable.subset == self.canary.subset)',
+    cel: '!(has(self.stable.service) && has(self.canary.service) && self.stable.service == self.canary.service) && !(has(self.stable.subset) && '
+      + 'has(self.canary.subset) && self.stable.subset == self.canary.subset)',
     message: 'stable and canary are the same backend: name two different ones',
     holds: ({ stable, canary }) => (stable.service ?? stable.subset) !== (canary.service ?? canary.subset),
   },
@@ -66,7 +67,8 @@ const percentOf = (step: Step) => parseWeight(step.weight) ?? Number.NaN
 export function scaleProblem({ weight, scale }: Step): string | undefined {
   const pods = scale === undefined ? undefined : parseScale(scale)
   if (!pods || !('percent' in pods) || pods.percent >= (parseWeight(weight) ?? 0)) return undefined
-  return `${JSON.stringify(scale)} of the pods is too little for weight ${typeof weight === 'number' ? `${weight}%` : weight}: write at least ${Math.ceil(parseWeight(weight)!)}%, or leave scale out`
+  const share = parseWeight(weight)!
+  return `${JSON.stringify(scale)} of the pods is too little for weight ${share}%: write at least ${Math.ceil(share)}%, or leave scale out`
 }
 
 interface Spec {
@@ -96,9 +98,13 @@ export const specRules: readonly Rule<Spec>[] = [
     holds: (spec) => spec.traffic !== undefined,
   },
   {
-    cel: `!has(self.workloadRef) || (has(self.service) && has(self.service.name)) || (size(self.workloadRef.name) <= 56 && self.workloadRef.name.matches(${celString(servicePattern)}))`,
-    message: 'the name of the workload cannot name Services (<name>-stable and <name>-canary have at most 63 characters, begin with a letter and have no dots): set service.name',
-    holds: (spec) => spec.workloadRef === undefined || spec.service?.name !== undefined || (spec.workloadRef.name.length <= 56 && doorNameShape.test(spec.workloadRef.name)),
+    cel:
+      '!has(self.workloadRef) || (has(self.service) && has(self.service.name)) '
+      + `|| (size(self.workloadRef.name) <= 56 && self.workloadRef.name.matches(${celString(servicePattern)}))`,
+    message: 'the name of the workload cannot name Services (<name>-stable and <name>-canary have at most 63 characters, begin with a letter and have '
+      + 'no dots): set service.name',
+    holds: ({ workloadRef, service }) =>
+      workloadRef === undefined || service?.name !== undefined || (workloadRef.name.length <= 56 && doorNameShape.test(workloadRef.name)),
   },
   notWithBackends('service', 'backends are Services of your own'),
   notWithBackends('replicas', 'Sluice does not scale backends'),
@@ -110,11 +116,13 @@ export const specRules: readonly Rule<Spec>[] = [
   },
   {
     cel: '!(has(self.backends) && has(self.traffic)) || (has(self.traffic.istio) && has(self.traffic.istio.virtualServiceRefs))',
-    message: 'backends need traffic.istio.virtualServiceRefs: a route of Sluice would go with the Rollout and leave your clients to both backends; name the VirtualService whose weights are to move',
+    message: 'backends need traffic.istio.virtualServiceRefs: a route of Sluice would go with the Rollout and leave your clients to both backends; '
+      + 'name the VirtualService whose weights are to move',
     holds: (spec) => spec.backends === undefined || spec.traffic === undefined || spec.traffic.istio?.virtualServiceRefs !== undefined,
   },
   {
-    cel: '!(has(self.traffic) && has(self.traffic.istio) && has(self.traffic.istio.destinationRuleRef)) || (has(self.backends) && has(self.backends.stable.subset))',
+    cel: '!(has(self.traffic) && has(self.traffic.istio) && has(self.traffic.istio.destinationRuleRef)) || (has(self.backends) && '
+      + 'has(self.backends.stable.subset))',
     message: 'traffic.istio.destinationRuleRef belongs to backends with subsets: remove it, Sluice finds the DestinationRule of a Service by its host',
     holds: (spec) => spec.traffic?.istio?.destinationRuleRef === undefined || spec.backends?.stable.subset !== undefined,
   },
@@ -124,7 +132,8 @@ interface Request { action: string; revision?: unknown; step?: unknown }
 export const requestRules: readonly Rule<Request>[] = [
   {
     cel: "self.action in ['Abort', 'Pause'] || has(self.revision)",
-    message: 'revision is missing: name the revision that is meant (status.canary.revision or status.stable.revision of the Rollout), so that nothing else is acted on; only Abort and Pause go without',
+    message: 'revision is missing: name the revision that is meant (status.canary.revision or status.stable.revision of the Rollout), so that nothing '
+      + 'else is acted on; only Abort and Pause go without',
     holds: ({ action, revision }) => action === 'Abort' || action === 'Pause' || revision !== undefined,
   },
   {

@@ -6,31 +6,35 @@ import { requestSpec, spec as rolloutSpec } from './schema.ts'
 import { scaleProblem } from './spec-rules.ts'
 
 const apiVersion = 'sluice.dev/v1alpha1'
-const metadata = (name: z.ZodString) => z.looseObject({ name })
+const whole = (kind: string, name: z.ZodString, spec: z.ZodType) =>
+  z.strictObject({ apiVersion: z.literal(apiVersion), kind: z.literal(kind), metadata: z.looseObject({ name }), spec, status: z.unknown().optional() })
 const kinds: Readonly<Record<string, z.ZodType>> = {
-  Rollout: z.strictObject({ apiVersion: z.literal(apiVersion), kind: z.literal('Rollout'), metadata: metadata(shortObjectName), spec: rolloutSpec, status: z.unknown().optional() }),
-  RolloutRequest: z.strictObject({ apiVersion: z.literal(apiVersion), kind: z.literal('RolloutRequest'), metadata: metadata(objectName), spec: requestSpec, status: z.unknown().optional() }),
+  Rollout: whole('Rollout', shortObjectName, rolloutSpec),
+  RolloutRequest: whole('RolloutRequest', objectName, requestSpec),
 }
+type Spec = z.infer<typeof rolloutSpec>
 
 /** Everything wrong with a Rollout's `spec`, whatever its shape. Empty: `plan` succeeds. Rules between fields are judged once each field is right by itself. */
 export function problemsOf(spec: unknown): SpecProblem[] {
   const problems = check(rolloutSpec, spec, ['spec'])
-  return problems.length > 0 ? problems : scaleProblems(spec as z.infer<typeof rolloutSpec>)
+  return problems.length > 0 ? problems : scaleProblems(spec as Spec)
 }
 
 /** Everything wrong with a whole `Rollout` or `RolloutRequest`, as YAML or JSON has it: unknown kinds are a problem too. */
 export function validate(object: unknown): SpecProblem[] {
-  const { kind, metadata, spec } = (typeof object === 'object' && object !== null ? object : {}) as { kind?: unknown; metadata?: { name?: unknown }; spec?: z.infer<typeof rolloutSpec> }
+  const kind = valueAt(object, ['kind'])
   const schema = typeof kind === 'string' && Object.hasOwn(kinds, kind) ? kinds[kind] : undefined
   if (!schema) return [problem('kind', kind, `${shown(kind)} is no kind of ${apiVersion}: write one of ${Object.keys(kinds).join(', ')}`)]
   const problems = check(schema, object, [])
   if (problems.length > 0 || kind !== 'Rollout') return problems
-  const itself = (spec!.dependsOn ?? []).findIndex((other) => other.name === metadata!.name)
-  const circle = itself < 0 ? [] : [problem(`spec.dependsOn[${itself}].name`, metadata!.name, `${shown(metadata!.name)} is this Rollout: name another one, or remove it`)]
-  return [...circle, ...scaleProblems(spec!)]
+  const { metadata, spec } = object as { metadata: { name: string }; spec: Spec }
+  const itself = (spec.dependsOn ?? []).findIndex((other) => other.name === metadata.name)
+  const { name } = metadata
+  const circle = itself < 0 ? [] : [problem(`spec.dependsOn[${itself}].name`, name, `${shown(name)} is this Rollout: name another one, or remove it`)]
+  return [...circle, ...scaleProblems(spec)]
 }
 
-function scaleProblems(spec: z.infer<typeof rolloutSpec>): SpecProblem[] {
+function scaleProblems(spec: Spec): SpecProblem[] {
   return spec.steps.flatMap((step, index) => {
     const wrong = scaleProblem(step)
     return wrong === undefined ? [] : [problem(`spec.steps[${index}].scale`, step.scale, wrong)]
@@ -48,8 +52,8 @@ function check(schema: z.ZodType, value: unknown, at: Path): SpecProblem[] {
 
 function told(issue: z.core.$ZodIssue, value: unknown, path: Path, schema: z.ZodType): SpecProblem[] {
   if (issue.code === 'unrecognized_keys') {
-    const known = fieldsAt(schema, issue.path)
-    return issue.keys.map((key) => problem(fieldName([...path, key]), valueAt(value, [key]), `is no field: known here ${known.length === 1 ? 'is' : 'are'} ${known.join(', ')}`))
+    const known = `known here: ${fieldsAt(schema, issue.path).join(', ') || 'none'}`
+    return issue.keys.map((key) => problem(fieldName([...path, key]), valueAt(value, [key]), `is no field: remove it or correct its name, ${known}`))
   }
   return [problem(fieldName(path), value, value === undefined && issue.code !== 'custom' ? 'is missing: give it' : remedy(issue, value))]
 }
@@ -65,16 +69,17 @@ function remedy(issue: z.core.$ZodIssue, value: unknown): string {
     case 'invalid_value':
       return `${shown(value)} is not known: write ${issue.values.length === 1 ? '' : 'one of '}${issue.values.join(', ')}`
     case 'too_big':
-      return `${shown(value)} is too ${measure(issue.origin)}: ${issue.inclusive === false ? 'write less than' : 'at most'} ${issue.maximum}${unit(issue.origin)}`
+      return `${shown(value)} is too ${unit(issue) ? 'long' : 'much'}: ${issue.inclusive ? 'at most' : 'write less than'} ${issue.maximum}${unit(issue)}`
     case 'too_small':
-      return `${shown(value)} is too ${measure(issue.origin) === 'much' ? 'little' : 'short'}: ${issue.inclusive === false ? 'write more than' : 'at least'} ${issue.minimum}${unit(issue.origin)}`
+      return `${shown(value)} is too ${unit(issue) ? 'short' : 'little'}: ${issue.inclusive ? 'at least' : 'write more than'} ${issue.minimum}${unit(issue)}`
     default:
       return `${shown(value)} is not understood: ${issue.message}`
   }
 }
-const types: Readonly<Record<string, string>> = { string: 'a string', number: 'a number', int: 'a whole number', boolean: 'true or false', array: 'a list', object: 'an object' }
-const measure = (origin: string) => (origin === 'string' || origin === 'array' ? 'long' : 'much')
-const unit = (origin: string) => (origin === 'string' ? ' characters' : origin === 'array' ? ' entries' : '')
+const types: Readonly<Record<string, string>> = {
+  string: 'a string', number: 'a number', int: 'a whole number', boolean: 'true or false', array: 'a list', object: 'an object',
+}
+const unit = ({ origin }: { origin: string }) => (origin === 'string' ? ' characters' : origin === 'array' ? ' entries' : '')
 
 function problem(field: string, value: unknown, message: string): SpecProblem {
   return { field, value, message: `${field}: ${message}` }

@@ -17,25 +17,31 @@ describe('plan', () => {
     const { inputsHash, ...rest } = planned(spec)
     expect(inputsHash).toMatch(/^[0-9a-f]{16}$/)
     expect(rest).toEqual({
-      mode: 'Revisions', name: 'checkout', workload: 'checkout', steps: [{ index: 0, weight: 100, holdMs: 75_000 }], telemetry: 'Istio', intervalMs: 30_000, checks: [],
-      noData: { action: 'Hold', deadlineMs: 900_000 }, sourceError: { action: 'Hold', deadlineMs: 300_000 }, windows: [], dependsOn: [], progressDeadlineMs: 600_000,
+      mode: 'Revisions', name: 'checkout', workload: 'checkout', steps: [{ index: 0, weight: 100, holdMs: 75_000 }], telemetry: 'Istio', intervalMs: 30_000,
+      checks: [],
+      noData: { action: 'Hold', deadlineMs: 900_000 }, sourceError: { action: 'Hold', deadlineMs: 300_000 }, windows: [], dependsOn: [],
+      progressDeadlineMs: 600_000,
       onFailure: 'Rollback', retainStableMs: 1_800_000, revisionHistoryLimit: 3, deletionPolicy: 'Restore', paused: false,
     })
   })
   it('takes every field as it is written', () => {
     const { spec } = rollout()
     Object.assign(spec, {
-      replicas: 0, progressDeadline: '1h', onFailure: 'Hold', retainStable: '0s', revisionHistoryLimit: 0, deletionPolicy: 'Orphan', paused: true, dependsOn: [{ name: 'pricing' }],
+      replicas: 0, progressDeadline: '1h', onFailure: 'Hold', retainStable: '0s', revisionHistoryLimit: 0, deletionPolicy: 'Orphan', paused: true,
+      dependsOn: [{ name: 'pricing' }],
       schedule: { windows: [{ cron: '0 9 * * 1-5', duration: '7h', timeZone: 'Europe/Berlin' }, { cron: '0 9 * * *', duration: '90m' }] },
-      steps: [{ name: 'smoke', weight: 0, hold: '1m', scale: 1 }, { weight: '0.5%', scale: '50%', approval: 'Before' }, { weight: '100%', hold: '0s', approval: 'After' }],
+      steps: [{ name: 'smoke', weight: 0, hold: '1m', scale: 1 }, { weight: '0.5%', scale: '50%', approval: 'Before' }, { weight: '100%', hold: '0s',
+      approval: 'After' }],
     })
     spec.service.name = 'shop'
     spec.analysis = {
       telemetry: 'Linkerd', interval: '20s', failureLimit: 3, minRequests: 7, noData: { action: 'Pass' }, sourceError: { deadline: '2m' },
-      checks: [{ name: 'success', successRate: { min: '99.9%' } }, { name: 'p99', latency: { percentile: 99.9, max: '0.25s' }, failureLimit: 0, minRequests: 100, onFailure: 'Report' }],
+      checks: [{ name: 'success', successRate: { min: '99.9%' } }, { name: 'p99', latency: { percentile: 99.9, max: '0.25s' }, failureLimit: 0,
+      minRequests: 100, onFailure: 'Report' }],
     }
     expect(planned(spec)).toMatchObject({
-      name: 'shop', workload: 'checkout', replicas: 0, progressDeadlineMs: 3_600_000, onFailure: 'Hold', retainStableMs: 0, revisionHistoryLimit: 0, deletionPolicy: 'Orphan', paused: true, dependsOn: ['pricing'],
+      name: 'shop', workload: 'checkout', replicas: 0, progressDeadlineMs: 3_600_000, onFailure: 'Hold', retainStableMs: 0, revisionHistoryLimit: 0,
+      deletionPolicy: 'Orphan', paused: true, dependsOn: ['pricing'],
       windows: [{ cron: '0 9 * * 1-5', durationMs: 25_200_000, timeZone: 'Europe/Berlin' }, { cron: '0 9 * * *', durationMs: 5_400_000, timeZone: 'Etc/UTC' }],
       steps: [
         { index: 0, name: 'smoke', weight: 0, holdMs: 60_000, scale: { pods: 1 } },
@@ -44,8 +50,10 @@ describe('plan', () => {
       ],
       telemetry: 'Linkerd', intervalMs: 20_000, noData: { action: 'Pass', deadlineMs: 900_000 }, sourceError: { action: 'Hold', deadlineMs: 120_000 },
       checks: [
-        { name: 'success', measure: { kind: 'SuccessRate', min: 0.999 }, bound: '99.9%', allowedBad: 0.001, failureLimit: 3, minRequests: 7, onFailure: 'Hold' },
-        { name: 'p99', measure: { kind: 'Latency', percentile: 99.9, maxMs: 250 }, bound: '0.25s', allowedBad: 0.001, failureLimit: 0, minRequests: 100, onFailure: 'Report' },
+        { name: 'success', measure: { kind: 'SuccessRate', min: 0.999 }, bound: '99.9%', allowedBad: 0.001, failureLimit: 3, minRequests: 7,
+        onFailure: 'Hold' },
+        { name: 'p99', measure: { kind: 'Latency', percentile: 99.9, maxMs: 250 }, bound: '0.25s', allowedBad: 0.001, failureLimit: 0, minRequests: 100,
+        onFailure: 'Report' },
       ],
     })
   })
@@ -65,7 +73,8 @@ describe('plan', () => {
     const { spec } = rollout()
     spec.steps[0].hold = '5 minutes'
     expect(plan(spec, 'checkout', settings)).toEqual({
-      ok: false, problems: [{ field: 'spec.steps[0].hold', value: '5 minutes', message: 'spec.steps[0].hold: "5 minutes" is no duration: write for example 90s, 5m or 1h30m' }],
+      ok: false, problems: [{ field: 'spec.steps[0].hold', value: '5 minutes',
+      message: 'spec.steps[0].hold: "5 minutes" is no duration: write for example 90s, 5m or 1h30m' }],
     })
   })
 

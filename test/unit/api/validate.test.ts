@@ -5,15 +5,15 @@ import { describe, expect, it } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { plan } from '../../../src/rollout/plan.ts'
 import { problemsOf, validate } from '../../../src/rollout/validate.ts'
-import { backends, request, rollout, wrongBackends, wrongRequests, wrongRollouts, type Variant } from './variants.ts'
+import { backends, broken, request, rollout, wrongBackends, wrongRequests, wrongRollouts, type Variant } from './variants.ts'
 
 describe('validate', () => {
-  it.each([['rollout', rollout], ['backends', backends], ['request', request]])('has nothing to say about a right %s', (_, make) => expect(validate(make())).toEqual([]))
+  it.each([['rollout', rollout], ['backends', backends], ['request', request]])('has nothing to say about a right %s', (_, make) => {
+    expect(validate(make())).toEqual([])
+  })
 
   const refused = (make: () => any) => (variant: Variant) => {
-    const object = make()
-    variant.break(object)
-    const problems = validate(object)
+    const problems = validate(broken(make, variant))
     expect(problems.map(({ field }) => field)).toContain(variant.field)
     const { message } = problems.find(({ field }) => field === variant.field)!
     expect(message.startsWith(`${variant.field}: `)).toBe(true)
