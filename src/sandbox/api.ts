@@ -61,17 +61,39 @@ function struck(effects: readonly Effect[]): Answer | undefined {
   for (const effect of effects) {
     if ('drop' in effect && effect.drop === 'Before') return { type: 'Cut' }
     if (!('answer' in effect)) continue
-    const reasons: Record<number, string> = { 401: 'Unauthorized', 403: 'Forbidden', 404: 'NotFound', 409: 'Conflict', 410: 'Expired', 422: 'Invalid', 429: 'TooManyRequests', 500: 'InternalError', 503: 'ServiceUnavailable', 504: 'Timeout' }
+    const reasons: Record<number, string> = {
+      401: 'Unauthorized',
+      403: 'Forbidden',
+      404: 'NotFound',
+      409: 'Conflict',
+      410: 'Expired',
+      422: 'Invalid',
+      429: 'TooManyRequests',
+      500: 'InternalError',
+      503: 'ServiceUnavailable',
+      504: 'Timeout',
+    }
     const reason = effect.reason ?? reasons[effect.answer] ?? 'Unknown'
     const retry = effect.retryAfterSeconds
-    const status = failure(effect.answer, reason, effect.message ?? `injected fault: ${effect.answer} ${reason}`, retry === undefined ? {} : { retryAfterSeconds: retry }).status
+    const status = failure(
+      effect.answer,
+      reason,
+      effect.message ?? `injected fault: ${effect.answer} ${reason}`,
+      retry === undefined ? {} : { retryAfterSeconds: retry },
+    ).status
     return body(effect.answer, status, retry)
   }
   return undefined
 }
 
 function body(status: number, value: object, retryAfterSeconds?: number): Answer {
-  return { type: 'Body', status, contentType: 'application/json', body: `${JSON.stringify(value)}\n`, ...(retryAfterSeconds !== undefined && { retryAfterSeconds }) }
+  return {
+    type: 'Body',
+    status,
+    contentType: 'application/json',
+    body: `${JSON.stringify(value)}\n`,
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+  }
 }
 
 function plain(store: Store, path: string): Answer {
@@ -96,24 +118,35 @@ function handle(store: Store, call: Call, served: Served, query: URLSearchParams
   const id = served.definition.id
   switch (context.record.verb) {
     case 'watch':
-      return { type: 'Stream', stream: openWatch(store, id, served.name ? { ...selection, fieldSelector: `metadata.name=${served.name}` } : selection, query, how, context) }
+      return {
+        type: 'Stream',
+        stream: openWatch(store, id, served.name ? { ...selection, fieldSelector: `metadata.name=${served.name}` } : selection, query, how, context),
+      }
     case 'list': {
       const found = page(store, id, selection, query)
       return body(200, presentedList(found.items, found.metadata, how))
     }
     case 'get':
-      return body(200, served.subresource === 'scale' ? scaleOf(served.definition, served.served, existing(store, served)) : presented(existing(store, served), how))
+      return body(
+        200,
+        served.subresource === 'scale' ? scaleOf(served.definition, served.served, existing(store, served)) : presented(existing(store, served), how),
+      )
     case 'delete':
     case 'deletecollection':
       return removed(store, call, served, query, how, selection)
-    default:
+    case 'create':
+    case 'update':
+    case 'patch':
       return written(store, call, served, query, how)
   }
 }
 
 function existing(store: Store, served: Served): KubeObject {
   // A no-op update throws the 404 of the real server.
-  return store.get(served.definition.id, served.namespace, served.name) ?? store.update(served.definition.id, served.namespace, served.name, (object) => object, { dryRun: true })
+  return (
+    store.get(served.definition.id, served.namespace, served.name) ??
+    store.update(served.definition.id, served.namespace, served.name, (object) => object, { dryRun: true })
+  )
 }
 
 function options(call: Call, served: Served, query: URLSearchParams): WriteOptions {
@@ -159,15 +192,22 @@ function scaled(store: Store, call: Call, served: Served, write: WriteOptions): 
     if (sent.metadata?.name !== name) throw badRequest(`the name of the object (${sent.metadata?.name}) does not match the name on the URL (${name})`)
     return sent
   }
-  const object = store.update(definition.id, namespace, name, (current) => {
-    const next = change(scaleOf(definition, served.served, current, true))
-    const replicas = next.spec?.replicas ?? 0
-    const scale = { group: 'autoscaling', plural: 'scales', kind: 'Scale' }
-    if (!Number.isInteger(replicas) || replicas < 0) throw invalid(scale, name, [cause.invalid('spec.replicas', replicas, 'must be greater than or equal to 0')])
-    const { uid, resourceVersion } = next.metadata
-    const expected = { ...current.metadata, uid: uid ?? current.metadata.uid, resourceVersion: resourceVersion ?? current.metadata.resourceVersion }
-    return { ...withValue(current, served.served.scale!.spec, replicas), metadata: expected }
-  }, write)
+  const object = store.update(
+    definition.id,
+    namespace,
+    name,
+    (current) => {
+      const next = change(scaleOf(definition, served.served, current, true))
+      const replicas = next.spec?.replicas ?? 0
+      const scale = { group: 'autoscaling', plural: 'scales', kind: 'Scale' }
+      if (!Number.isInteger(replicas) || replicas < 0)
+        throw invalid(scale, name, [cause.invalid('spec.replicas', replicas, 'must be greater than or equal to 0')])
+      const { uid, resourceVersion } = next.metadata
+      const expected = { ...current.metadata, uid: uid ?? current.metadata.uid, resourceVersion: resourceVersion ?? current.metadata.resourceVersion }
+      return { ...withValue(current, served.served.scale!.spec, replicas), metadata: expected }
+    },
+    write,
+  )
   return body(200, scaleOf(definition, served.served, object))
 }
 

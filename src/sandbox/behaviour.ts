@@ -61,7 +61,10 @@ export function podAt(pod: KubeObject, behaviour: Behaviour, timing: Timing, age
   const readyMs = Math.max(behaviour.readyMs ?? timing.readyMs, startMs)
   const { trouble } = behaviour
   if (trouble === 'Unschedulable' || trouble === 'UnknownBehaviour') {
-    const message = trouble === 'Unschedulable' ? '0/1 nodes are available: 1 Insufficient cpu.' : `annotation ${behaviourAnnotation}: "${pod.metadata.annotations?.[behaviourAnnotation]}" is none of ${behaviourNames.join(', ')}`
+    const message =
+      trouble === 'Unschedulable'
+        ? '0/1 nodes are available: 1 Insufficient cpu.'
+        : `annotation ${behaviourAnnotation}: "${pod.metadata.annotations?.[behaviourAnnotation]}" is none of ${behaviourNames.join(', ')}`
     return { bound: false, status: { phase: 'Pending', conditions: conditions(pod, { PodScheduled: false }, now, trouble, message), qosClass: 'BestEffort' } }
   }
   if (trouble === 'ImagePullBackOff' || trouble === 'CreateContainerConfigError') return stuck(pod, trouble, ip, now)
@@ -102,12 +105,24 @@ function stuck(pod: KubeObject, reason: string, ip: string, now: number, restart
 function running(pod: KubeObject, ready: boolean, restartCount: number, ip: string, now: number): PodMoment {
   const before = pod.status?.containerStatuses?.[0]
   const startedAt = before?.restartCount === restartCount && before.state?.running?.startedAt ? before.state.running.startedAt : timestamp(now)
-  return { bound: true, status: status(pod, 'Running', ready, { state: { running: { startedAt } }, lastState: before?.lastState ?? {}, restartCount }, ip, now) }
+  return {
+    bound: true,
+    status: status(pod, 'Running', ready, { state: { running: { startedAt } }, lastState: before?.lastState ?? {}, restartCount }, ip, now),
+  }
 }
 
-function status(pod: KubeObject, phase: string, ready: boolean, container: { state: object; lastState: object; restartCount: number }, ip: string, now: number): object {
+function status(
+  pod: KubeObject,
+  phase: string,
+  ready: boolean,
+  container: { state: object; lastState: object; restartCount: number },
+  ip: string,
+  now: number,
+): object {
   const started = 'running' in container.state
-  const why = ready ? [] : (['ContainersNotReady', `containers with unready status: [${pod.spec.containers.map((item: { name: string }) => item.name).join(' ')}]`] as const)
+  const why = ready
+    ? []
+    : (['ContainersNotReady', `containers with unready status: [${pod.spec.containers.map((item: { name: string }) => item.name).join(' ')}]`] as const)
   return {
     phase,
     conditions: conditions(pod, { PodScheduled: true, Initialized: true, ContainersReady: ready, Ready: ready }, now, ...why),

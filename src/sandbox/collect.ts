@@ -28,7 +28,8 @@ export function collectGarbage(store: Store): { close(): void } {
 }
 
 const relevant = (change: Change): boolean =>
-  change.type === 'DELETED' || change.object.metadata.deletionTimestamp !== undefined ||
+  change.type === 'DELETED' ||
+  change.object.metadata.deletionTimestamp !== undefined ||
   (change.object.metadata.ownerReferences ?? []).length !== (change.previous?.metadata.ownerReferences ?? []).length
 
 function* everything(store: Store): Generator<{ id: string; object: KubeObject }> {
@@ -49,7 +50,11 @@ function collect(store: Store, id: string, object: KubeObject): void {
 /** An owner in another namespace does not count, as there. */
 function lives(store: Store, owner: OwnerReference, namespace: string | undefined): boolean {
   const found = store.byUid(owner.uid)
-  return found !== undefined && found.object.metadata.name === owner.name && (found.object.metadata.namespace === undefined || found.object.metadata.namespace === namespace)
+  return (
+    found !== undefined &&
+    found.object.metadata.name === owner.name &&
+    (found.object.metadata.namespace === undefined || found.object.metadata.namespace === namespace)
+  )
 }
 
 function dependents(store: Store, uid: string | undefined): { id: string; object: KubeObject }[] {
@@ -58,7 +63,10 @@ function dependents(store: Store, uid: string | undefined): { id: string; object
 
 function orphan(store: Store, id: string, object: KubeObject): void {
   for (const dependent of dependents(store, object.metadata.uid))
-    update(store, dependent.id, dependent.object, (metadata) => ({ ...metadata, ownerReferences: metadata.ownerReferences!.filter((owner) => owner.uid !== object.metadata.uid) }))
+    update(store, dependent.id, dependent.object, (metadata) => ({
+      ...metadata,
+      ownerReferences: metadata.ownerReferences!.filter((owner) => owner.uid !== object.metadata.uid),
+    }))
   update(store, id, object, (metadata) => ({ ...metadata, finalizers: metadata.finalizers!.filter((finalizer) => finalizer !== 'orphan') }))
 }
 
@@ -68,8 +76,11 @@ function foreground(store: Store, id: string, object: KubeObject): void {
     const { name, namespace, uid, deletionTimestamp } = child.object.metadata
     if (!deletionTimestamp) attempt(() => store.delete(child.id, namespace, name, { uid, propagationPolicy: 'Foreground' }))
   }
-  const blocking = dependents(store, object.metadata.uid).filter((child) => child.object.metadata.ownerReferences!.some((owner) => owner.uid === object.metadata.uid && owner.blockOwnerDeletion))
-  if (blocking.length === 0) update(store, id, object, (metadata) => ({ ...metadata, finalizers: metadata.finalizers!.filter((finalizer) => finalizer !== 'foregroundDeletion') }))
+  const blocking = dependents(store, object.metadata.uid).filter((child) =>
+    child.object.metadata.ownerReferences!.some((owner) => owner.uid === object.metadata.uid && owner.blockOwnerDeletion),
+  )
+  if (blocking.length === 0)
+    update(store, id, object, (metadata) => ({ ...metadata, finalizers: metadata.finalizers!.filter((finalizer) => finalizer !== 'foregroundDeletion') }))
 }
 
 function empty(store: Store, namespace: KubeObject): void {
@@ -77,7 +88,9 @@ function empty(store: Store, namespace: KubeObject): void {
   for (const { id, object } of inside) if (!object.metadata.deletionTimestamp) attempt(() => store.delete(id, namespace.metadata.name, object.metadata.name))
   const left = [...everything(store)].some(({ object }) => object.metadata.namespace === namespace.metadata.name)
   if (left) return
-  attempt(() => store.update('namespaces', undefined, namespace.metadata.name, (current) => ({ ...current, spec: { ...current.spec, finalizers: [] } }), { manager }))
+  attempt(() =>
+    store.update('namespaces', undefined, namespace.metadata.name, (current) => ({ ...current, spec: { ...current.spec, finalizers: [] } }), { manager }),
+  )
 }
 
 function update(store: Store, id: string, object: KubeObject, change: (metadata: KubeObject['metadata']) => KubeObject['metadata']): void {

@@ -31,7 +31,8 @@ export function humanDuration(ms: number): string {
   return days < 730 ? `${days}d` : `${Math.floor(days / 365)}y`
 }
 
-const since = (time: unknown, now: number): string => (typeof time === 'string' && !Number.isNaN(Date.parse(time)) ? humanDuration(now - Date.parse(time)) : '<unknown>')
+const since = (time: unknown, now: number): string =>
+  typeof time === 'string' && !Number.isNaN(Date.parse(time)) ? humanDuration(now - Date.parse(time)) : '<unknown>'
 const column = (name: string, cell: Column['cell'], priority = 0, type = 'string'): Column => ({ name, type, priority, cell })
 const nameColumn: Column = { name: 'Name', type: 'string', format: 'name', priority: 0, cell: (object) => object.metadata.name }
 const age = column('Age', (object, now) => since(object.metadata.creationTimestamp, now))
@@ -45,7 +46,9 @@ const templated = [
 const builtIn: Readonly<Record<string, readonly Column[]>> = {
   configmaps: [nameColumn, column('Data', (object) => Object.keys(object.data ?? {}).length + Object.keys(object.binaryData ?? {}).length), age],
   events: [
-    column('Last Seen', (object, now) => since(object.series?.lastObservedTime ?? object.lastTimestamp ?? object.eventTime ?? object.metadata.creationTimestamp, now)),
+    column('Last Seen', (object, now) =>
+      since(object.series?.lastObservedTime ?? object.lastTimestamp ?? object.eventTime ?? object.metadata.creationTimestamp, now),
+    ),
     column('Type', (object) => object.type),
     column('Reason', (object) => object.reason),
     column('Object', (object) => `${String(object.involvedObject?.kind ?? '').toLowerCase()}/${object.involvedObject?.name ?? ''}`),
@@ -57,7 +60,10 @@ const builtIn: Readonly<Record<string, readonly Column[]>> = {
   namespaces: [nameColumn, column('Status', (object) => object.status.phase), age],
   pods: [
     nameColumn,
-    column('Ready', (object) => `${(object.status.containerStatuses ?? []).filter((status: any) => status.ready).length}/${(object.spec.containers ?? []).length}`),
+    column(
+      'Ready',
+      (object) => `${(object.status.containerStatuses ?? []).filter((status: any) => status.ready).length}/${(object.spec.containers ?? []).length}`,
+    ),
     column('Status', podStatus),
     column('Restarts', (object) => String((object.status.containerStatuses ?? []).reduce((sum: number, status: any) => sum + status.restartCount, 0))),
     age,
@@ -71,7 +77,10 @@ const builtIn: Readonly<Record<string, readonly Column[]>> = {
     column('Type', (object) => object.spec.type),
     column('Cluster-IP', (object) => object.spec.clusterIP ?? none),
     column('External-IP', (object) => object.spec.externalName ?? none),
-    column('Port(s)', (object) => (object.spec.ports ?? []).map((port: any) => `${port.port}${port.nodePort ? `:${port.nodePort}` : ''}/${port.protocol}`).join(',') || none),
+    column(
+      'Port(s)',
+      (object) => (object.spec.ports ?? []).map((port: any) => `${port.port}${port.nodePort ? `:${port.nodePort}` : ''}/${port.protocol}`).join(',') || none,
+    ),
     age,
     column('Selector', (object) => selectorText({ matchLabels: object.spec.selector }) || none, 1),
   ],
@@ -138,7 +147,7 @@ function customColumn(printer: PrinterColumn): Column {
       if (values.length === 0 || values[0] === null) return null
       if (printer.type === 'date') return since(values[0], now)
       if (printer.type !== 'string') return values[0]
-      return values.map((value) => (typeof value === 'object' ? JSON.stringify(value) : String(value))).join(',')
+      return values.map((value) => (typeof value === 'string' ? value : JSON.stringify(value))).join(',')
     },
   }
 }

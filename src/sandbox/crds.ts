@@ -23,15 +23,21 @@ export function definitionOf(crd: KubeObject): Definition {
     shortNames: names.shortNames ?? [],
     categories: names.categories ?? [],
     namespaced: scope === 'Namespaced',
-    versions: served.toSorted((a: any, b: any) => Number(b.storage) - Number(a.storage)).map((version: any) => ({
-      name: version.name,
-      status: version.subresources?.status !== undefined,
-      ...(version.subresources?.scale && {
-        scale: { spec: version.subresources.scale.specReplicasPath, status: version.subresources.scale.statusReplicasPath, selector: version.subresources.scale.labelSelectorPath },
-      }),
-      schema: version.schema?.openAPIV3Schema,
-      columns: version.additionalPrinterColumns,
-    })),
+    versions: served
+      .toSorted((a: any, b: any) => Number(b.storage) - Number(a.storage))
+      .map((version: any) => ({
+        name: version.name,
+        status: version.subresources?.status !== undefined,
+        ...(version.subresources?.scale && {
+          scale: {
+            spec: version.subresources.scale.specReplicasPath,
+            status: version.subresources.scale.statusReplicasPath,
+            selector: version.subresources.scale.labelSelectorPath,
+          },
+        }),
+        schema: version.schema?.openAPIV3Schema,
+        columns: version.additionalPrinterColumns,
+      })),
     storage: storage.name,
     custom: true,
     generation: true,
@@ -43,16 +49,30 @@ export function serveCrds(store: Store): void {
   const serve = (crd: KubeObject): void => {
     store.register(definitionOf(crd))
     if (crd.status?.conditions) return
-    const condition = (type: string, reason: string, message: string): object =>
-      ({ type, status: 'True', reason, message, lastTransitionTime: timestamp(store.clock.now()) })
-    store.update(crdId, undefined, crd.metadata.name, (current) => ({
-      ...current,
-      status: {
-        acceptedNames: current.spec.names,
-        storedVersions: current.spec.versions.filter((version: any) => version.storage).map((version: any) => version.name),
-        conditions: [condition('NamesAccepted', 'NoConflicts', 'no conflicts found'), condition('Established', 'InitialNamesAccepted', 'the initial names have been accepted')],
-      },
-    }), { manager: 'kube-apiserver', subresource: 'status' })
+    const condition = (type: string, reason: string, message: string): object => ({
+      type,
+      status: 'True',
+      reason,
+      message,
+      lastTransitionTime: timestamp(store.clock.now()),
+    })
+    store.update(
+      crdId,
+      undefined,
+      crd.metadata.name,
+      (current) => ({
+        ...current,
+        status: {
+          acceptedNames: current.spec.names,
+          storedVersions: current.spec.versions.filter((version: any) => version.storage).map((version: any) => version.name),
+          conditions: [
+            condition('NamesAccepted', 'NoConflicts', 'no conflicts found'),
+            condition('Established', 'InitialNamesAccepted', 'the initial names have been accepted'),
+          ],
+        },
+      }),
+      { manager: 'kube-apiserver', subresource: 'status' },
+    )
   }
   for (const crd of store.list(crdId)) serve(crd)
   store.watch(crdId, {}, { event: (type, crd) => (type === 'DELETED' ? store.unregister(`${crd.spec.names.plural}.${crd.spec.group}`) : serve(crd)) })
@@ -62,11 +82,14 @@ export function serveCrds(store: Store): void {
 export function crdsIn(directory: string): KubeObject[] {
   let files: string[]
   try {
-    files = readdirSync(directory).filter((file) => /\.ya?ml$/.test(file)).sort()
+    files = readdirSync(directory)
+      .filter((file) => /\.ya?ml$/.test(file))
+      .sort()
   } catch {
     return []
   }
-  return files.flatMap((file) => parseAllDocuments(readFileSync(join(directory, file), 'utf8')).map((document) => document.toJS() as KubeObject | null))
+  return files
+    .flatMap((file) => parseAllDocuments(readFileSync(join(directory, file), 'utf8')).map((document) => document.toJS() as KubeObject | null))
     .filter((object): object is KubeObject => object?.kind === 'CustomResourceDefinition')
 }
 
@@ -86,22 +109,69 @@ const age = column('Age', '.metadata.creationTimestamp', 'date')
 
 /** The kinds of the meshes and of KEDA that Sluice reads and writes, with the printer columns of the originals and without their schemas. */
 const meshKinds: readonly Sketch[] = [
-  { group: 'networking.istio.io', kind: 'VirtualService', plural: 'virtualservices', short: ['vs'], versions: ['v1', 'v1beta1'], status: true,
-    columns: [column('Gateways', '.spec.gateways'), column('Hosts', '.spec.hosts'), age] },
-  { group: 'networking.istio.io', kind: 'DestinationRule', plural: 'destinationrules', short: ['dr'], versions: ['v1', 'v1beta1'], status: true,
-    columns: [column('Host', '.spec.host'), age] },
-  { group: 'split.smi-spec.io', kind: 'TrafficSplit', plural: 'trafficsplits', short: ['ts'], versions: ['v1alpha2'], columns: [column('Service', '.spec.service')] },
+  {
+    group: 'networking.istio.io',
+    kind: 'VirtualService',
+    plural: 'virtualservices',
+    short: ['vs'],
+    versions: ['v1', 'v1beta1'],
+    status: true,
+    columns: [column('Gateways', '.spec.gateways'), column('Hosts', '.spec.hosts'), age],
+  },
+  {
+    group: 'networking.istio.io',
+    kind: 'DestinationRule',
+    plural: 'destinationrules',
+    short: ['dr'],
+    versions: ['v1', 'v1beta1'],
+    status: true,
+    columns: [column('Host', '.spec.host'), age],
+  },
+  {
+    group: 'split.smi-spec.io',
+    kind: 'TrafficSplit',
+    plural: 'trafficsplits',
+    short: ['ts'],
+    versions: ['v1alpha2'],
+    columns: [column('Service', '.spec.service')],
+  },
   { group: 'linkerd.io', kind: 'ServiceProfile', plural: 'serviceprofiles', short: ['sp'], versions: ['v1alpha2'] },
-  { group: 'keda.sh', kind: 'ScaledObject', plural: 'scaledobjects', short: ['so'], versions: ['v1alpha1'], status: true,
-    columns: [column('ScaleTargetName', '.spec.scaleTargetRef.name'), column('Min', '.spec.minReplicaCount', 'integer'), column('Max', '.spec.maxReplicaCount', 'integer'), age] },
+  {
+    group: 'keda.sh',
+    kind: 'ScaledObject',
+    plural: 'scaledobjects',
+    short: ['so'],
+    versions: ['v1alpha1'],
+    status: true,
+    columns: [
+      column('ScaleTargetName', '.spec.scaleTargetRef.name'),
+      column('Min', '.spec.minReplicaCount', 'integer'),
+      column('Max', '.spec.maxReplicaCount', 'integer'),
+      age,
+    ],
+  },
 ]
 
 /** Sluice's own kinds where their generated files are not at hand: no schema, so nothing is validated. */
 const ownKinds: readonly Sketch[] = [
-  { group: 'sluice.dev', kind: 'Rollout', plural: 'rollouts', short: ['slr'], versions: ['v1alpha1'], status: true, scale: true,
-    columns: [column('Phase', '.status.phase'), column('Weight', '.status.journey.weight.seen'), column('Message', '.status.message'), age] },
-  { group: 'sluice.dev', kind: 'RolloutRequest', plural: 'rolloutrequests', versions: ['v1alpha1'], status: true,
-    columns: [column('Rollout', '.spec.rolloutName'), column('Action', '.spec.action'), column('Answer', '.status.answer'), age] },
+  {
+    group: 'sluice.dev',
+    kind: 'Rollout',
+    plural: 'rollouts',
+    short: ['slr'],
+    versions: ['v1alpha1'],
+    status: true,
+    scale: true,
+    columns: [column('Phase', '.status.phase'), column('Weight', '.status.journey.weight.seen'), column('Message', '.status.message'), age],
+  },
+  {
+    group: 'sluice.dev',
+    kind: 'RolloutRequest',
+    plural: 'rolloutrequests',
+    versions: ['v1alpha1'],
+    status: true,
+    columns: [column('Rollout', '.spec.rolloutName'), column('Action', '.spec.action'), column('Answer', '.status.answer'), age],
+  },
 ]
 
 function sketched(sketch: Sketch): KubeObject {
@@ -126,7 +196,13 @@ function sketched(sketch: Sketch): KubeObject {
     spec: {
       group: sketch.group,
       scope: 'Namespaced',
-      names: { kind: sketch.kind, listKind: `${sketch.kind}List`, plural: sketch.plural, singular: sketch.kind.toLowerCase(), ...(sketch.short && { shortNames: sketch.short }) },
+      names: {
+        kind: sketch.kind,
+        listKind: `${sketch.kind}List`,
+        plural: sketch.plural,
+        singular: sketch.kind.toLowerCase(),
+        ...(sketch.short && { shortNames: sketch.short }),
+      },
       versions: sketch.versions.map(version),
     },
   }

@@ -11,7 +11,11 @@ const each = (list: Json, change: (item: Json) => Json): Json => (Array.isArray(
 function withoutNulls(value: Json): Json {
   if (Array.isArray(value)) return value.map(withoutNulls)
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== null).map(([key, field]) => [key, withoutNulls(field)]))
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, field]) => field !== null)
+      .map(([key, field]) => [key, withoutNulls(field)]),
+  )
 }
 
 /** What the server knows beside the object: it hands out cluster addresses. */
@@ -29,7 +33,11 @@ const defaults: Readonly<Record<string, (object: Json, surroundings: Surrounding
   'deployments.apps': (object) => ({ ...object, spec: deploymentSpec(object.spec ?? {}) }),
   'replicasets.apps': (object) => ({ ...object, spec: fill({ ...object.spec, template: podTemplate(object.spec?.template) }, { replicas: 1 }) }),
   pods: (object) => ({ ...object, spec: podSpec(object.spec ?? {}), status: fill(object.status ?? {}, { phase: 'Pending', qosClass: 'BestEffort' }) }),
-  services: (object, surroundings) => ({ ...object, spec: serviceSpec(object.spec ?? {}, surroundings), status: fill(object.status ?? {}, { loadBalancer: {} }) }),
+  services: (object, surroundings) => ({
+    ...object,
+    spec: serviceSpec(object.spec ?? {}, surroundings),
+    status: fill(object.status ?? {}, { loadBalancer: {} }),
+  }),
   namespaces: (object) => ({
     ...object,
     metadata: { ...object.metadata, labels: { ...object.metadata.labels, 'kubernetes.io/metadata.name': object.metadata.name } },
@@ -38,7 +46,10 @@ const defaults: Readonly<Record<string, (object: Json, surroundings: Surrounding
   }),
   'horizontalpodautoscalers.autoscaling': (object) => ({
     ...object,
-    spec: fill(object.spec, { minReplicas: 1, metrics: [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } } }] }),
+    spec: fill(object.spec, {
+      minReplicas: 1,
+      metrics: [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } } }],
+    }),
     status: fill(object.status ?? {}, { desiredReplicas: 0, currentMetrics: null }),
   }),
   events: (object) => fill(object, { source: {}, firstTimestamp: null, lastTimestamp: null, eventTime: null, reportingComponent: '', reportingInstance: '' }),
@@ -56,7 +67,10 @@ function crdSpec(spec: Json): Json {
 
 function deploymentSpec(spec: Json): Json {
   const strategy = fill(spec.strategy ?? {}, { type: 'RollingUpdate' })
-  const rolling = strategy.type === 'RollingUpdate' ? { ...strategy, rollingUpdate: fill(strategy.rollingUpdate ?? {}, { maxSurge: '25%', maxUnavailable: '25%' }) } : strategy
+  const rolling =
+    strategy.type === 'RollingUpdate'
+      ? { ...strategy, rollingUpdate: fill(strategy.rollingUpdate ?? {}, { maxSurge: '25%', maxUnavailable: '25%' }) }
+      : strategy
   return { ...fill(spec, { replicas: 1, revisionHistoryLimit: 10, progressDeadlineSeconds: 600 }), strategy: rolling, template: podTemplate(spec.template) }
 }
 
@@ -89,8 +103,12 @@ function container(item: Json): Json {
     terminationMessagePolicy: 'File',
   })
   if (item.ports) result.ports = each(item.ports, (port) => fill(port, { protocol: 'TCP' }))
-  if (item.env) result.env = each(item.env, (variable) => variable.valueFrom?.fieldRef
-    ? { ...variable, valueFrom: { ...variable.valueFrom, fieldRef: fill(variable.valueFrom.fieldRef, { apiVersion: 'v1' }) } } : variable)
+  if (item.env)
+    result.env = each(item.env, (variable) =>
+      variable.valueFrom?.fieldRef
+        ? { ...variable, valueFrom: { ...variable.valueFrom, fieldRef: fill(variable.valueFrom.fieldRef, { apiVersion: 'v1' }) } }
+        : variable,
+    )
   for (const probe of ['livenessProbe', 'readinessProbe', 'startupProbe']) if (item[probe]) result[probe] = probed(item[probe])
   return result
 }
@@ -118,6 +136,12 @@ function serviceSpec(spec: Json, surroundings: Surroundings): Json {
   if (spec.ports) result.ports = each(spec.ports, (port) => fill(port, { protocol: 'TCP', targetPort: port.port }))
   if (type === 'ExternalName') return result
   const clusterIP = result.clusterIP || surroundings.nextClusterIP()
-  return { ...result, clusterIP, ...fill({ clusterIPs: [clusterIP], ...(result.ipFamilies && { ipFamilies: result.ipFamilies }) },
-    { ipFamilies: ['IPv4'], ipFamilyPolicy: 'SingleStack', internalTrafficPolicy: 'Cluster' }) }
+  return {
+    ...result,
+    clusterIP,
+    ...fill(
+      { clusterIPs: [clusterIP], ...(result.ipFamilies && { ipFamilies: result.ipFamilies }) },
+      { ipFamilies: ['IPv4'], ipFamilyPolicy: 'SingleStack', internalTrafficPolicy: 'Cluster' },
+    ),
+  }
 }

@@ -42,11 +42,22 @@ export function isReady(pod: KubeObject): boolean {
 function reconcile(store: Store, key: string): void {
   const { namespace, name } = fromKey(key)
   const service = store.get('services', namespace, name)
-  const existing = store.list(slices, { namespace, labelSelector: `${nameLabel}=${name},endpointslice.kubernetes.io/managed-by=endpointslice-controller.k8s.io` })[0]
+  const existing = store.list(slices, {
+    namespace,
+    labelSelector: `${nameLabel}=${name},endpointslice.kubernetes.io/managed-by=endpointslice-controller.k8s.io`,
+  })[0]
   if (!service || service.metadata.deletionTimestamp || !service.spec.selector) return
-  const pods = store.list('pods', { namespace }).filter((pod) => selects(service, pod) && pod.status?.podIP && !['Succeeded', 'Failed'].includes(pod.status.phase))
+  const pods = store
+    .list('pods', { namespace })
+    .filter((pod) => selects(service, pod) && pod.status?.podIP && !['Succeeded', 'Failed'].includes(pod.status.phase))
   const endpoints = pods.map(endpoint)
-  const ports = (service.spec.ports ?? []).map((port: any) => ({ name: port.name ?? '', port: portNumber(port, pods[0]), protocol: port.protocol, ...(port.appProtocol && { appProtocol: port.appProtocol }) }))
+  const ports = (service.spec.ports ?? [])
+    .map((port: any) => ({
+      name: port.name ?? '',
+      port: portNumber(port, pods[0]),
+      protocol: port.protocol,
+      ...(port.appProtocol && { appProtocol: port.appProtocol }),
+    }))
     .filter((port: any) => port.port !== undefined)
   if (!existing) {
     store.create(slices, slice(store, service, endpoints, ports), { manager })

@@ -18,10 +18,23 @@ export function recordEvent(store: Store, about: KubeObject, type: 'Normal' | 'W
   }
   const involvedObject = { apiVersion: about.apiVersion, kind: about.kind, name, namespace, uid, resourceVersion }
   try {
-    const event = store.create('events', {
-      apiVersion: 'v1', kind: 'Event', metadata: { name: `${name}.${store.suffix(10)}`, namespace },
-      involvedObject, reason, message, type, count: 1, firstTimestamp: now, lastTimestamp: now, source: { component },
-    }, { manager: component })
+    const event = store.create(
+      'events',
+      {
+        apiVersion: 'v1',
+        kind: 'Event',
+        metadata: { name: `${name}.${store.suffix(10)}`, namespace },
+        involvedObject,
+        reason,
+        message,
+        type,
+        count: 1,
+        firstTimestamp: now,
+        lastTimestamp: now,
+        source: { component },
+      },
+      { manager: component },
+    )
     store.clock.setTimeout(() => store.get('events', namespace, event.metadata.name) && store.delete('events', namespace, event.metadata.name), lifetimeMs)
   } catch (error) {
     // A namespace that is being deleted takes no events.

@@ -59,7 +59,10 @@ export function managedFields(before: any, after: any, entries: readonly Managed
   const gone = new Set([...old.keys()].filter((path) => !now.has(path)))
   const lost = new Set([...changed, ...gone])
   const own = (entry: ManagedFieldsEntry): boolean =>
-    entry.manager === writer.manager && entry.operation === 'Update' && entry.subresource === writer.subresource && (entry as { apiVersion?: string }).apiVersion === writer.apiVersion
+    entry.manager === writer.manager &&
+    entry.operation === 'Update' &&
+    entry.subresource === writer.subresource &&
+    (entry as { apiVersion?: string }).apiVersion === writer.apiVersion
   const result: ManagedFieldsEntry[] = []
   let mine: string[] = []
   for (const entry of entries) {
@@ -79,8 +82,15 @@ export function managedFields(before: any, after: any, entries: readonly Managed
   return result
 }
 
-/** What a client sent as managedFields: `[{}]` clears all entries, nothing keeps what is stored, and `[]` clears those of built-in kinds only, as in the real server. */
-export function sentEntries(sent: readonly ManagedFieldsEntry[] | undefined, stored: readonly ManagedFieldsEntry[], custom: boolean): readonly ManagedFieldsEntry[] {
+/**
+ * What a client sent as managedFields: `[{}]` clears all entries, nothing keeps what is stored, and `[]` clears those of built-in kinds only,
+ * as in the real server.
+ */
+export function sentEntries(
+  sent: readonly ManagedFieldsEntry[] | undefined,
+  stored: readonly ManagedFieldsEntry[],
+  custom: boolean,
+): readonly ManagedFieldsEntry[] {
   if (!sent || (sent.length === 0 && custom)) return stored
   return sent.filter((entry) => entry.manager !== undefined)
 }

@@ -61,6 +61,9 @@ export function selected(change: Change, predicate: (object: KubeObject) => bool
   const was = change.previous !== undefined && predicate(change.previous)
   if (is) return { type: was ? 'MODIFIED' : 'ADDED', object: change.object }
   if (!was) return undefined
-  const object = change.type === 'DELETED' ? change.object : { ...change.previous!, metadata: { ...change.previous!.metadata, resourceVersion: change.object.metadata.resourceVersion! } }
+  const object =
+    change.type === 'DELETED'
+      ? change.object
+      : { ...change.previous!, metadata: { ...change.previous!.metadata, resourceVersion: change.object.metadata.resourceVersion! } }
   return { type: 'DELETED', object }
 }

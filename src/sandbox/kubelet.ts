@@ -35,7 +35,8 @@ export function runKubelet(store: Store, options: KubeletOptions): { close(): vo
     const seen = firstSeen.get(uid) ?? { at: now, ip: nextAddress() }
     firstSeen.set(uid, seen)
     const moment = podAt(pod, options.behaviour?.(pod) ?? behaviourOf(pod), options, now - seen.at, seen.ip, now)
-    if (moment.bound && !pod.spec.nodeName) store.update('pods', namespace, name, (current) => ({ ...current, spec: { ...current.spec, nodeName } }), { manager: 'kube-scheduler' })
+    if (moment.bound && !pod.spec.nodeName)
+      store.update('pods', namespace, name, (current) => ({ ...current, spec: { ...current.spec, nodeName } }), { manager: 'kube-scheduler' })
     if (!isDeepStrictEqual({ ...pod.status }, moment.status)) {
       store.update('pods', namespace, name, (current) => ({ ...current, status: moment.status }), { manager, subresource: 'status' })
       announce(store, pod, moment.status)
@@ -73,7 +74,9 @@ function announce(store: Store, pod: KubeObject, status: any): void {
   const unscheduled = (status.conditions ?? []).find((condition: any) => condition.type === 'PodScheduled' && condition.status === 'False')
   if (unscheduled) recordEvent(store, pod, 'Warning', 'FailedScheduling', unscheduled.message, 'default-scheduler')
   else if (is?.state?.running && !was?.state?.running) recordEvent(store, pod, 'Normal', 'Started', `Started container ${is.name}`, 'kubelet')
-  else if (waiting === 'CrashLoopBackOff' && was?.state?.waiting?.reason !== waiting) recordEvent(store, pod, 'Warning', 'BackOff', `Back-off restarting failed container ${is.name} in pod ${pod.metadata.name}`, 'kubelet')
-  else if (waiting && waiting !== 'ContainerCreating' && was?.state?.waiting?.reason !== waiting) recordEvent(store, pod, 'Warning', 'Failed', is.state.waiting.message ?? waiting, 'kubelet')
+  else if (waiting === 'CrashLoopBackOff' && was?.state?.waiting?.reason !== waiting)
+    recordEvent(store, pod, 'Warning', 'BackOff', `Back-off restarting failed container ${is.name} in pod ${pod.metadata.name}`, 'kubelet')
+  else if (waiting && waiting !== 'ContainerCreating' && was?.state?.waiting?.reason !== waiting)
+    recordEvent(store, pod, 'Warning', 'Failed', is.state.waiting.message ?? waiting, 'kubelet')
   if (was?.ready && !is?.ready) recordEvent(store, pod, 'Warning', 'Unhealthy', 'Readiness probe failed', 'kubelet')
 }

@@ -34,7 +34,10 @@ function mirror(store: Store, key: string, domain: string): void {
   const authority = (service: string): string => `${service}.${namespace}.svc.${domain}`
   const split = store.list(splits, { namespace }).find((candidate) => candidate.spec?.service === apex)
   if (split?.metadata.annotations && skip in split.metadata.annotations) return
-  const overrides = (split?.spec.backends ?? []).map((backend: { service: string; weight: number | string }) => ({ authority: authority(backend.service), weight: String(backend.weight) }))
+  const overrides = (split?.spec.backends ?? []).map((backend: { service: string; weight: number | string }) => ({
+    authority: authority(backend.service),
+    weight: String(backend.weight),
+  }))
   const existing = store.get(profiles, namespace, authority(apex))
   if (!existing) {
     if (!split) return

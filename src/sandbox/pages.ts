@@ -16,7 +16,8 @@ interface Token {
 /** A resourceVersion of a query; throws 400. */
 export function parsedRevision(text: string | null): number | undefined {
   if (text === null || text === '') return undefined
-  if (!/^\d+$/.test(text)) throw badRequest(`invalid resource version: resourceVersion: Invalid value: "${text}": strconv.ParseUint: parsing "${text}": invalid syntax`)
+  if (!/^\d+$/.test(text))
+    throw badRequest(`invalid resource version: resourceVersion: Invalid value: "${text}": strconv.ParseUint: parsing "${text}": invalid syntax`)
   return Number(text)
 }
 
@@ -69,6 +70,9 @@ function parsedToken(text: string): Token {
 function tooOld(error: unknown): unknown {
   const code = (error as { status?: { code?: number } }).status?.code
   if (code !== 410) return error
-  return failure(410, 'Expired', 'The provided continue parameter is too old to display a consistent list result. You must start a new list without the continue parameter.')
+  return failure(
+    410,
+    'Expired',
+    'The provided continue parameter is too old to display a consistent list result. You must start a new list without the continue parameter.',
+  )
 }
-

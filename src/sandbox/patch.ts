@@ -31,7 +31,10 @@ const mergeKeys: Readonly<Record<string, readonly string[]>> = {
   hostAliases: ['ip'],
 }
 
-/** Strategic merge patch for built-in kinds: as merge patch, but the well-known lists are merged by key and `$patch`, `$deleteFromPrimitiveList`, `$retainKeys` are understood. */
+/**
+ * Strategic merge patch for built-in kinds: as merge patch, but the well-known lists are merged by key, and `$patch`, `$deleteFromPrimitiveList`
+ * and `$retainKeys` are understood.
+ */
 export function strategicPatch(target: Json, patch: Json): Json {
   if (!isMap(patch)) return structuredClone(patch)
   if (patch.$patch === 'replace') return structuredClone(without(patch, ['$patch']))
@@ -64,7 +67,8 @@ function mergeList(field: string, target: Json, patch: Json[]): Json {
   return result
 }
 
-const without = (map: Record<string, Json>, keys: readonly string[]): Record<string, Json> => Object.fromEntries(Object.entries(map).filter(([key]) => !keys.includes(key)))
+const without = (map: Record<string, Json>, keys: readonly string[]): Record<string, Json> =>
+  Object.fromEntries(Object.entries(map).filter(([key]) => !keys.includes(key)))
 
 /**
  * Applies a JSON patch to a copy. Throws 422 without causes where it does not apply, like the real server: a lost `test`, a missing parent, a removal of
@@ -110,7 +114,10 @@ function clone(operation: Json): Json {
 function parse(pointer: string): string[] {
   if (pointer === '') return []
   if (!pointer.startsWith('/')) throw patchRefused()
-  return pointer.slice(1).split('/').map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+  return pointer
+    .slice(1)
+    .split('/')
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
 }
 
 function parentOf(box: { root: Json }, path: readonly string[]): Json {

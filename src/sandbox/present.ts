@@ -35,7 +35,8 @@ export function inVersion(definition: Definition, version: string, object: KubeO
 }
 
 /** An object as sent in the version in which it is stored. */
-export const inStorage = (definition: Definition, object: KubeObject): KubeObject => (definition.alias ? definition.alias.in(object) : { ...object, apiVersion: apiVersionOf(definition.group, definition.storage) })
+export const inStorage = (definition: Definition, object: KubeObject): KubeObject =>
+  definition.alias ? definition.alias.in(object) : { ...object, apiVersion: apiVersionOf(definition.group, definition.storage) }
 
 const metadataOnly = (object: KubeObject): object => ({ kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata })
 

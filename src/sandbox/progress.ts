@@ -22,7 +22,11 @@ export interface Progress {
 
 /** `current` is the template that pods are made of now; `before` what the pass before returned as `progress`. Look again in `wakeInMs`. */
 export function deploymentStatus(
-  deployment: KubeObject, counts: Counts, current: Pick<Progress, 'hash' | 'template'>, before: Progress | undefined, now: number,
+  deployment: KubeObject,
+  counts: Counts,
+  current: Pick<Progress, 'hash' | 'template'>,
+  before: Progress | undefined,
+  now: number,
 ): { readonly status: object; readonly progress: Progress; readonly wakeInMs?: number } {
   const wanted: number = deployment.spec.replicas
   const { hash } = current
@@ -35,11 +39,30 @@ export function deploymentStatus(
   const late = !complete && !deployment.spec.paused && now - progress.at >= deadlineMs
   const enough = counts.available >= wanted - allowedMissing(deployment, wanted)
   const conditions = [
-    condition(deployment, 'Available', enough, enough ? 'MinimumReplicasAvailable' : 'MinimumReplicasUnavailable', `Deployment ${enough ? 'has' : 'does not have'} minimum availability.`, now),
-    condition(deployment, 'Progressing', !late, late ? 'ProgressDeadlineExceeded' : complete ? 'NewReplicaSetAvailable' : 'ReplicaSetUpdated',
-      `Pods of "${deployment.metadata.name}-${hash}" ${late ? 'have timed out progressing.' : complete ? 'have successfully progressed.' : 'are progressing.'}`, now),
+    condition(
+      deployment,
+      'Available',
+      enough,
+      enough ? 'MinimumReplicasAvailable' : 'MinimumReplicasUnavailable',
+      `Deployment ${enough ? 'has' : 'does not have'} minimum availability.`,
+      now,
+    ),
+    condition(
+      deployment,
+      'Progressing',
+      !late,
+      late ? 'ProgressDeadlineExceeded' : complete ? 'NewReplicaSetAvailable' : 'ReplicaSetUpdated',
+      `Pods of "${deployment.metadata.name}-${hash}" ${late ? 'have timed out progressing.' : complete ? 'have successfully progressed.' : 'are progressing.'}`,
+      now,
+    ),
   ]
-  const numbers = { replicas: counts.total, updatedReplicas: counts.updated, readyReplicas: counts.ready, availableReplicas: counts.available, unavailableReplicas: Math.max(0, Math.max(wanted, counts.total) - counts.available) }
+  const numbers = {
+    replicas: counts.total,
+    updatedReplicas: counts.updated,
+    readyReplicas: counts.ready,
+    availableReplicas: counts.available,
+    unavailableReplicas: Math.max(0, Math.max(wanted, counts.total) - counts.available),
+  }
   const shown = Object.fromEntries(Object.entries(numbers).filter(([, value]) => value > 0))
   const status = { observedGeneration: deployment.metadata.generation, ...shown, conditions }
   return { status, progress, ...(!complete && !late && { wakeInMs: Math.max(1, progress.at + deadlineMs - now) }) }

@@ -77,7 +77,15 @@ const builtIns: readonly BuiltIn[] = [
   { group: 'autoscaling', version: 'v2', plural: 'horizontalpodautoscalers', kind: 'HorizontalPodAutoscaler', short: ['hpa'], all: true, status: true },
   { group: 'coordination.k8s.io', plural: 'leases', kind: 'Lease' },
   { group: 'discovery.k8s.io', plural: 'endpointslices', kind: 'EndpointSlice', generation: true },
-  { group: 'apiextensions.k8s.io', plural: 'customresourcedefinitions', kind: 'CustomResourceDefinition', short: ['crd', 'crds'], cluster: true, status: true, generation: true },
+  {
+    group: 'apiextensions.k8s.io',
+    plural: 'customresourcedefinitions',
+    kind: 'CustomResourceDefinition',
+    short: ['crd', 'crds'],
+    cluster: true,
+    status: true,
+    generation: true,
+  },
 ]
 
 /** `<plural>.<group>`, or the plural alone for the core group. */
@@ -97,7 +105,13 @@ function builtIn(entry: BuiltIn): Definition {
     shortNames: entry.short ?? [],
     categories: entry.all ? ['all'] : [],
     namespaced: !entry.cluster,
-    versions: [{ name: version, status: entry.status ?? false, ...(entry.scale && { scale: { spec: '.spec.replicas', status: '.status.replicas', selector: '.spec.selector' } }) }],
+    versions: [
+      {
+        name: version,
+        status: entry.status ?? false,
+        ...(entry.scale && { scale: { spec: '.spec.replicas', status: '.status.replicas', selector: '.spec.selector' } }),
+      },
+    ],
     storage: version,
     custom: false,
     generation: entry.generation ?? false,
@@ -108,7 +122,10 @@ function builtIn(entry: BuiltIn): Definition {
 export function builtInDefinitions(): Definition[] {
   const definitions = builtIns.map(builtIn)
   const events = builtIn({ group: 'events.k8s.io', plural: 'events', kind: 'Event', short: ['ev'] })
-  return [...definitions, { ...events, alias: { id: 'events', out: newEvent, in: coreEvent, required: ['eventTime', 'reportingController', 'reportingInstance', 'action'] } }]
+  return [
+    ...definitions,
+    { ...events, alias: { id: 'events', out: newEvent, in: coreEvent, required: ['eventTime', 'reportingController', 'reportingInstance', 'action'] } },
+  ]
 }
 
 const renamed: readonly (readonly [string, string])[] = [

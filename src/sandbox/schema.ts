@@ -8,7 +8,7 @@ const isMap = (value: unknown): value is Record<string, any> => typeof value ===
 
 /** A copy without fields that the schema does not know; their paths go to `unknown`. Metadata, apiVersion and kind of the root stay. */
 export function prune(value: any, schema: Schema, unknown: string[] = [], path = '', root = true): any {
-  if (!schema || schema['x-kubernetes-preserve-unknown-fields'] && !schema.properties) return value
+  if (!schema || (schema['x-kubernetes-preserve-unknown-fields'] && !schema.properties)) return value
   if (Array.isArray(value)) return schema.items ? value.map((item, index) => prune(item, schema.items, unknown, `${path}[${index}]`, false)) : value
   if (!isMap(value)) return value
   const result: Record<string, any> = {}
@@ -34,12 +34,23 @@ export function withDefaults(value: any, schema: Schema): any {
     if (result[key] === undefined && property.default !== undefined) result[key] = structuredClone(property.default)
     if (result[key] !== undefined) result[key] = withDefaults(result[key], property)
   }
-  if (isMap(schema.additionalProperties)) for (const key of Object.keys(result)) if (!schema.properties?.[key]) result[key] = withDefaults(result[key], schema.additionalProperties)
+  if (isMap(schema.additionalProperties))
+    for (const key of Object.keys(result)) if (!schema.properties?.[key]) result[key] = withDefaults(result[key], schema.additionalProperties)
   return result
 }
 
 const typeOf = (value: unknown): string =>
-  value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value === 'number' ? (Number.isInteger(value) ? 'integer' : 'number') : typeof value === 'boolean' ? 'boolean' : typeof value
+  value === null
+    ? 'null'
+    : Array.isArray(value)
+      ? 'array'
+      : typeof value === 'number'
+        ? Number.isInteger(value)
+          ? 'integer'
+          : 'number'
+        : typeof value === 'boolean'
+          ? 'boolean'
+          : typeof value
 
 /** Everything that is wrong with a value, in the order of the real server: by path, types first. */
 export function validate(value: any, schema: Schema, path = ''): Cause[] {
@@ -64,13 +75,15 @@ function children(value: any, schema: Schema, path: string): Cause[] {
     const causes = schema.items ? value.flatMap((item, index) => validate(item, schema.items, `${path}[${index}]`)) : []
     if (schema.maxItems !== undefined && value.length > schema.maxItems)
       causes.push({ reason: 'FieldValueTooMany', message: `Too many: ${value.length}: must have at most ${schema.maxItems} items`, field: path })
-    if (schema.minItems !== undefined && value.length < schema.minItems) causes.push(bound(path, value.length, `${path} in body should have at least ${schema.minItems} items`))
+    if (schema.minItems !== undefined && value.length < schema.minItems)
+      causes.push(bound(path, value.length, `${path} in body should have at least ${schema.minItems} items`))
     return [...causes, ...duplicates(value, schema, path)]
   }
   if (!isMap(value)) return []
   const causes: Cause[] = []
   const below = (key: string): string => (path ? `${path}.${key}` : key)
-  for (const key of schema.required ?? []) if (value[key] === undefined) causes.push({ reason: 'FieldValueRequired', message: 'Required value', field: below(key) })
+  for (const key of schema.required ?? [])
+    if (value[key] === undefined) causes.push({ reason: 'FieldValueRequired', message: 'Required value', field: below(key) })
   for (const key of Object.keys(value).sort()) {
     const property = schema.properties?.[key] ?? (isMap(schema.additionalProperties) ? schema.additionalProperties : undefined)
     if (property) causes.push(...validate(value[key], property, below(key)))
@@ -78,7 +91,8 @@ function children(value: any, schema: Schema, path: string): Cause[] {
   const count = Object.keys(value).length
   if (schema.maxProperties !== undefined && count > schema.maxProperties)
     causes.push({ reason: 'FieldValueTooMany', message: `Too many: ${count}: must have at most ${schema.maxProperties} items`, field: path })
-  if (schema.minProperties !== undefined && count < schema.minProperties) causes.push(bound(path, count, `${path} in body should have at least ${schema.minProperties} properties`))
+  if (schema.minProperties !== undefined && count < schema.minProperties)
+    causes.push(bound(path, count, `${path} in body should have at least ${schema.minProperties} properties`))
   return causes
 }
 
@@ -92,7 +106,11 @@ function duplicates(list: readonly any[], schema: Schema, path: string): Cause[]
   })
 }
 
-const bound = (path: string, value: unknown, sentence: string): Cause => ({ reason: 'FieldValueInvalid', message: `Invalid value: ${JSON.stringify(value)}: ${sentence}`, field: path })
+const bound = (path: string, value: unknown, sentence: string): Cause => ({
+  reason: 'FieldValueInvalid',
+  message: `Invalid value: ${JSON.stringify(value)}: ${sentence}`,
+  field: path,
+})
 
 function scalar(value: any, schema: Schema, path: string): Cause[] {
   const causes: Cause[] = []
@@ -103,10 +121,14 @@ function scalar(value: any, schema: Schema, path: string): Cause[] {
       causes.push(bound(path, value, `${path} in body should be less than ${schema.exclusiveMaximum ? '' : 'or equal to '}${schema.maximum}`))
   }
   if (typeof value === 'string') {
-    if (schema.maxLength !== undefined && [...value].length > schema.maxLength)
+    // Counted in code points, as there.
+    const length = Array.from(value).length
+    if (schema.maxLength !== undefined && length > schema.maxLength)
       causes.push({ reason: 'FieldValueTooLong', message: `Too long: may not be more than ${schema.maxLength} bytes`, field: path })
-    if (schema.minLength !== undefined && [...value].length < schema.minLength) causes.push(bound(path, value, `${path} in body should be at least ${schema.minLength} chars long`))
-    if (schema.pattern !== undefined && !new RegExp(schema.pattern).test(value)) causes.push(bound(path, value, `${path} in body should match '${schema.pattern}'`))
+    if (schema.minLength !== undefined && length < schema.minLength)
+      causes.push(bound(path, value, `${path} in body should be at least ${schema.minLength} chars long`))
+    if (schema.pattern !== undefined && !new RegExp(schema.pattern).test(value))
+      causes.push(bound(path, value, `${path} in body should match '${schema.pattern}'`))
   }
   return causes
 }

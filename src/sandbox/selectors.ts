@@ -32,7 +32,9 @@ function requirement(text: string): (labels: Labels) => boolean {
   const set = /^(\S+)\s+(in|notin)\s*\(([^)]*)\)$/.exec(text)
   if (set) {
     const values = set[3]!.split(',').map((value) => value.trim())
-    return set[2] === 'in' ? (labels) => set[1]! in labels && values.includes(labels[set[1]!]!) : (labels) => !(set[1]! in labels) || !values.includes(labels[set[1]!]!)
+    return set[2] === 'in'
+      ? (labels) => set[1]! in labels && values.includes(labels[set[1]!]!)
+      : (labels) => !(set[1]! in labels) || !values.includes(labels[set[1]!]!)
   }
   const compare = /^([^=!\s]+)\s*(==|=|!=)\s*(\S*)$/.exec(text)
   if (compare) {
@@ -45,7 +47,10 @@ function requirement(text: string): (labels: Labels) => boolean {
 }
 
 /** A `LabelSelector` of a Deployment or ReplicaSet: matchLabels and matchExpressions. An absent selector selects nothing. */
-export function matches(selector: { matchLabels?: Labels; matchExpressions?: readonly { key: string; operator: string; values?: readonly string[] }[] } | undefined, labels: Labels): boolean {
+export function matches(
+  selector: { matchLabels?: Labels; matchExpressions?: readonly { key: string; operator: string; values?: readonly string[] }[] } | undefined,
+  labels: Labels,
+): boolean {
   if (!selector) return false
   if (!Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labels[key] === value)) return false
   return (selector.matchExpressions ?? []).every(({ key, operator, values = [] }) => {
@@ -56,17 +61,33 @@ export function matches(selector: { matchLabels?: Labels; matchExpressions?: rea
 }
 
 /** A `LabelSelector` as text, the form of `status.selector` of a Scale. */
-export function selectorText(selector: { matchLabels?: Labels; matchExpressions?: readonly { key: string; operator: string; values?: readonly string[] }[] } = {}): string {
-  const labels = Object.entries(selector.matchLabels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, value]) => `${key}=${value}`)
+export function selectorText(
+  selector: { matchLabels?: Labels; matchExpressions?: readonly { key: string; operator: string; values?: readonly string[] }[] } = {},
+): string {
+  const labels = Object.entries(selector.matchLabels ?? {})
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => `${key}=${value}`)
   const expressions = (selector.matchExpressions ?? []).map(({ key, operator, values = [] }) =>
-    operator === 'Exists' ? key : operator === 'DoesNotExist' ? `!${key}` : `${key} ${operator.toLowerCase()} (${values.join(',')})`)
+    operator === 'Exists' ? key : operator === 'DoesNotExist' ? `!${key}` : `${key} ${operator.toLowerCase()} (${values.join(',')})`,
+  )
   return [...labels, ...expressions].join(',')
 }
 
 const fieldsOf: Readonly<Record<string, readonly string[]>> = {
   pods: ['spec.nodeName', 'spec.restartPolicy', 'spec.schedulerName', 'spec.serviceAccountName', 'status.phase', 'status.podIP', 'status.nominatedNodeName'],
-  events: ['involvedObject.kind', 'involvedObject.namespace', 'involvedObject.name', 'involvedObject.uid', 'involvedObject.apiVersion', 'involvedObject.resourceVersion',
-    'involvedObject.fieldPath', 'reason', 'reportingComponent', 'source', 'type'],
+  events: [
+    'involvedObject.kind',
+    'involvedObject.namespace',
+    'involvedObject.name',
+    'involvedObject.uid',
+    'involvedObject.apiVersion',
+    'involvedObject.resourceVersion',
+    'involvedObject.fieldPath',
+    'reason',
+    'reportingComponent',
+    'source',
+    'type',
+  ],
   namespaces: ['status.phase', 'name'],
   services: ['spec.clusterIP', 'spec.type'],
   'replicasets.apps': ['status.replicas'],
@@ -74,14 +95,17 @@ const fieldsOf: Readonly<Record<string, readonly string[]>> = {
 
 /** `metadata.name=x,metadata.namespace!=y` and the few fields each built-in kind offers. Throws 400 for another field. */
 export function fieldSelector(text: string, resource: string): Predicate {
-  const tests = text.split(',').filter((part) => part !== '').map((part) => {
-    const parsed = /^([^=!]+)(==|=|!=)(.*)$/.exec(part)
-    if (!parsed) throw badRequest(`invalid selector: '${part}'; can't understand '${part}'`)
-    const [, field, operator, value] = parsed as unknown as [string, string, string, string]
-    const known = ['metadata.name', 'metadata.namespace', ...(fieldsOf[resource] ?? [])]
-    if (!known.includes(field)) throw badRequest(`"${field}" is not a known field selector: only "metadata.name", "metadata.namespace"`)
-    return (object: KubeObject) => (valueAt(object, field) === value) === (operator !== '!=')
-  })
+  const tests = text
+    .split(',')
+    .filter((part) => part !== '')
+    .map((part) => {
+      const parsed = /^([^=!]+)(==|=|!=)(.*)$/.exec(part)
+      if (!parsed) throw badRequest(`invalid selector: '${part}'; can't understand '${part}'`)
+      const [, field, operator, value] = parsed as unknown as [string, string, string, string]
+      const known = ['metadata.name', 'metadata.namespace', ...(fieldsOf[resource] ?? [])]
+      if (!known.includes(field)) throw badRequest(`"${field}" is not a known field selector: only "metadata.name", "metadata.namespace"`)
+      return (object: KubeObject) => (valueAt(object, field) === value) === (operator !== '!=')
+    })
   return (object) => tests.every((test) => test(object))
 }
 

@@ -20,8 +20,11 @@ export interface SandboxServer {
   close(): Promise<void>
 }
 
-/** Serves a store on 127.0.0.1. `port` 0 or unset: a free one. Rejects where the port is taken. */
-export async function serve(store: Store, faults: Faults, options: { readonly port?: number } = {}): Promise<SandboxServer> {
+/**
+ * Serves a store on 127.0.0.1. `port` 0 or unset: a free one. `namespace` is that of the kubeconfig's context, `default` where unset.
+ * Rejects where the port is taken.
+ */
+export async function serve(store: Store, faults: Faults, options: { readonly port?: number; readonly namespace?: string } = {}): Promise<SandboxServer> {
   let inFlight = 0
   const server = createServer((request, response) => {
     inFlight++
@@ -37,18 +40,20 @@ export async function serve(store: Store, faults: Faults, options: { readonly po
   await listening(server, options.port ?? 0)
   const port = (server.address() as AddressInfo).port
   const url = `http://127.0.0.1:${port}`
+  const config = kubeconfig(url, options.namespace ?? 'default')
   return {
     port,
     url,
-    kubeconfig: kubeconfig(url),
-    writeKubeconfig: (path) => writeFileSync(path, kubeconfig(url), { mode: 0o600 }),
+    kubeconfig: config,
+    writeKubeconfig: (path) => writeFileSync(path, config, { mode: 0o600 }),
     idle: async () => {
       for (let quiet = 0; quiet < 5; quiet = inFlight === 0 ? quiet + 1 : 0) await new Promise((resolve) => setImmediate(resolve))
     },
-    close: () => new Promise((resolve) => {
-      server.close(() => resolve())
-      server.closeAllConnections()
-    }),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
   }
 }
 
@@ -74,7 +79,10 @@ async function respond(store: Store, faults: Faults, request: IncomingMessage, r
   if (result.type === 'Cut') return void response.destroy()
   response.setHeader('Date', new Date(store.clock.now()).toUTCString())
   if (result.type === 'Body') {
-    response.writeHead(result.status, { 'Content-Type': result.contentType, ...(result.retryAfterSeconds !== undefined && { 'Retry-After': String(result.retryAfterSeconds) }) })
+    response.writeHead(result.status, {
+      'Content-Type': result.contentType,
+      ...(result.retryAfterSeconds !== undefined && { 'Retry-After': String(result.retryAfterSeconds) }),
+    })
     response.end(result.body)
     return
   }
@@ -86,12 +94,12 @@ async function respond(store: Store, faults: Faults, request: IncomingMessage, r
 }
 
 /** client-node refuses plain http unless TLS verification is switched off. */
-function kubeconfig(url: string): string {
+function kubeconfig(url: string, namespace: string): string {
   return `apiVersion: v1
 kind: Config
 clusters: [{name: sandbox, cluster: {server: "${url}", insecure-skip-tls-verify: true}}]
 users: [{name: sandbox, user: {token: sandbox}}]
-contexts: [{name: sandbox, context: {cluster: sandbox, user: sandbox, namespace: default}}]
+contexts: [{name: sandbox, context: {cluster: sandbox, user: sandbox, namespace: ${namespace}}}]
 current-context: sandbox
 `
 }

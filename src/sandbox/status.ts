@@ -13,7 +13,13 @@ export interface FailureStatus {
   readonly status: 'Failure'
   readonly message: string
   readonly reason: string
-  readonly details?: { readonly name?: string; readonly group?: string; readonly kind?: string; readonly causes?: readonly Cause[]; readonly retryAfterSeconds?: number }
+  readonly details?: {
+    readonly name?: string
+    readonly group?: string
+    readonly kind?: string
+    readonly causes?: readonly Cause[]
+    readonly retryAfterSeconds?: number
+  }
   readonly code: number
 }
 /** What messages name: the resource (`deployments` of `apps`) and the kind. */
@@ -55,8 +61,16 @@ export function alreadyExists(resource: Named, name: string): ApiError {
   return failure(409, 'AlreadyExists', `${qualified(resource)} "${name}" already exists`, { name, ...group(resource), kind: resource.plural })
 }
 /** 409 of a write whose resourceVersion or uid is not the stored one; without a reason: the usual sentence. */
-export function conflict(resource: Named, name: string, why = 'the object has been modified; please apply your changes to the latest version and try again'): ApiError {
-  return failure(409, 'Conflict', `Operation cannot be fulfilled on ${qualified(resource)} "${name}": ${why}`, { name, ...group(resource), kind: resource.plural })
+export function conflict(
+  resource: Named,
+  name: string,
+  why = 'the object has been modified; please apply your changes to the latest version and try again',
+): ApiError {
+  return failure(409, 'Conflict', `Operation cannot be fulfilled on ${qualified(resource)} "${name}": ${why}`, {
+    name,
+    ...group(resource),
+    kind: resource.plural,
+  })
 }
 /** 409 of a delete whose precondition does not hold; the real server names the kind here, not the resource. */
 export function preconditionFailed(resource: Named, name: string, why: string): ApiError {
@@ -92,6 +106,10 @@ export function internalError(message: string): ApiError {
 /** The three usual causes, worded as `field.Error` of the API machinery. */
 export const cause = {
   required: (field: string, detail = ''): Cause => ({ reason: 'FieldValueRequired', message: `Required value${detail && `: ${detail}`}`, field }),
-  invalid: (field: string, value: unknown, detail: string): Cause => ({ reason: 'FieldValueInvalid', message: `Invalid value: ${JSON.stringify(value)}: ${detail}`, field }),
+  invalid: (field: string, value: unknown, detail: string): Cause => ({
+    reason: 'FieldValueInvalid',
+    message: `Invalid value: ${JSON.stringify(value)}: ${detail}`,
+    field,
+  }),
   forbidden: (field: string, detail: string): Cause => ({ reason: 'FieldValueForbidden', message: `Forbidden: ${detail}`, field }),
 }

@@ -4,6 +4,7 @@ import type { Clock } from '../telemetry/clock.ts'
 import { defaulted } from './defaults.ts'
 import { History, keyOf, selected } from './history.ts'
 import type { Change, ChangeType } from './history.ts'
+import { Names } from './names.ts'
 import { builtInDefinitions } from './resources.ts'
 import type { Definition, ServedVersion } from './resources.ts'
 import { fieldSelector, labelSelector } from './selectors.ts'
@@ -47,14 +48,14 @@ export class Store {
   readonly #deliveries: (() => void)[] = []
   readonly #listeners = new Set<(id: string, change: Change) => void>()
   #revision = 100
-  #random: () => number
+  readonly #names: Names
   #addresses = 0
   #delivering = false
 
   constructor(options: StoreOptions) {
     this.clock = options.clock
     this.#historyLimit = options.history ?? 2000
-    this.#random = generator(options.seed ?? 1)
+    this.#names = new Names(options.seed ?? 1)
     for (const definition of builtInDefinitions()) this.register(definition)
   }
 
@@ -78,7 +79,7 @@ export class Store {
   /** Stops serving a kind: its objects are gone and its watches end. */
   unregister(id: string): void {
     const kind = this.#kind(id)
-    for (const object of [...kind.objects.values()]) this.#commit(kind, 'DELETED', object, object)
+    for (const object of kind.objects.values()) this.#commit(kind, 'DELETED', object, object)
     this.#kinds.delete(id)
     for (const watcher of kind.watchers) watcher.listener.end?.()
   }
@@ -122,14 +123,18 @@ export class Store {
     if (revision < kind.history.floor && revision < this.#revision) throw expired(revision, kind.history.floor)
     const objects = revision < this.#revision ? kind.history.past(kind.objects, revision) : kind.objects
     const predicate = this.predicate(id, selection)
-    return [...objects].filter(([, object]) => predicate(object)).sort(([a], [b]) => (a < b ? -1 : 1)).map(([, object]) => object)
+    return [...objects]
+      .filter(([, object]) => predicate(object))
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([, object]) => object)
   }
 
   /** Says which objects of a kind a selection means. */
   predicate(id: string, selection: Selected): Predicate {
     const labels = selection.labelSelector ? labelSelector(selection.labelSelector) : undefined
     const fields = selection.fieldSelector ? fieldSelector(selection.fieldSelector, this.#stored(id)) : undefined
-    return (object) => (selection.namespace === undefined || object.metadata.namespace === selection.namespace) && (labels?.(object) ?? true) && (fields?.(object) ?? true)
+    return (object) =>
+      (selection.namespace === undefined || object.metadata.namespace === selection.namespace) && (labels?.(object) ?? true) && (fields?.(object) ?? true)
   }
 
   /** Calls the listener for every change after `from` (default: from now on). Throws 410 where `from` is forgotten. */
@@ -140,7 +145,13 @@ export class Store {
     for (const change of kind.history.after(from)) notify(change, predicate, listener)
     // Changes that are committed but not yet delivered were replayed above: the watcher starts behind them.
     const start = Math.max(from, this.#revision)
-    const watcher = { predicate, listener: { ...listener, event: (type: ChangeType, object: KubeObject) => Number(object.metadata.resourceVersion) > start && listener.event(type, object) } as Listener }
+    const watcher = {
+      predicate,
+      listener: {
+        ...listener,
+        event: (type: ChangeType, object: KubeObject) => Number(object.metadata.resourceVersion) > start && listener.event(type, object),
+      } as Listener,
+    }
     kind.watchers.add(watcher)
     return { close: () => void kind.watchers.delete(watcher) }
   }
@@ -161,8 +172,8 @@ export class Store {
   }
 
   /**
-   * Replaces an object by what `change` makes of it; a write that changes nothing keeps the resourceVersion. Throws 404, 409 (a resourceVersion or uid that is not
-   * the stored one), 422. An object that is being deleted and has no finalizer left is gone afterwards.
+   * Replaces an object by what `change` makes of it; a write that changes nothing keeps the resourceVersion. Throws 404, 409 (a resourceVersion or
+   * uid that is not the stored one), 422. An object that is being deleted and has no finalizer left is gone afterwards.
    */
   update(id: string, namespace: string | undefined, name: string, change: (current: KubeObject) => KubeObject, options: WriteOptions = {}): KubeObject {
     const kind = this.#kind(id)
@@ -184,9 +195,18 @@ export class Store {
     if (!current) throw notFound(kind.definition, name)
     const { uid, resourceVersion } = current.metadata
     if (deletion.uid && deletion.uid !== uid)
-      throw preconditionFailed(kind.definition, name, `the UID in the precondition (${deletion.uid}) does not match the UID in record (${uid}). The object might have been deleted and then recreated`)
+      throw preconditionFailed(
+        kind.definition,
+        name,
+        `the UID in the precondition (${deletion.uid}) does not match the UID in record (${uid}). The object might have been deleted and then recreated`,
+      )
     if (deletion.resourceVersion && deletion.resourceVersion !== resourceVersion)
-      throw preconditionFailed(kind.definition, name, `the ResourceVersion in the precondition (${deletion.resourceVersion}) does not match the ResourceVersion in record (${resourceVersion}). The object might have been modified`)
+      throw preconditionFailed(
+        kind.definition,
+        name,
+        `the ResourceVersion in the precondition (${deletion.resourceVersion}) does not match the ResourceVersion in record (${resourceVersion}). ` +
+          'The object might have been modified',
+      )
     const marked = deleting(kind.definition, current, deletion, this.clock.now())
     const gone = removable(kind.definition.id, marked)
     if (deletion.dryRun || marked === current) return { gone, object: marked }
@@ -200,14 +220,12 @@ export class Store {
 
   /** A random lower-case text of the store's own seed, as in generated names. */
   suffix(length: number): string {
-    const alphabet = 'bcdfghjklmnpqrstvwxz2456789'
-    return Array.from({ length }, () => alphabet[Math.floor(this.#random() * alphabet.length)]).join('')
+    return this.#names.suffix(length)
   }
 
   /** A new uid. */
   uid(): string {
-    const hex = Array.from({ length: 32 }, () => Math.floor(this.#random() * 16).toString(16)).join('')
-    return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20)}`
+    return this.#names.uid()
   }
 
   /** Defaults of the built-in kinds, with cluster addresses from this store. */
@@ -241,8 +259,8 @@ export class Store {
     const change = { type, revision: this.#revision, object: committed, previous }
     kind.history.add(change)
     this.#deliveries.push(() => {
-      for (const watcher of [...kind.watchers]) if (kind.watchers.has(watcher)) notify(change, watcher.predicate, watcher.listener)
-      for (const listener of [...this.#listeners]) listener(kind.definition.id, change)
+      for (const watcher of kind.watchers) notify(change, watcher.predicate, watcher.listener)
+      for (const listener of this.#listeners) listener(kind.definition.id, change)
     })
     this.#deliver()
     return committed
@@ -288,15 +306,4 @@ function deepFreeze<T>(value: T): T {
     for (const field of Object.values(value)) deepFreeze(field)
   }
   return value
-}
-
-/** A small seeded generator (mulberry32): uids and names repeat from run to run. */
-function generator(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
-  }
 }

@@ -10,11 +10,14 @@ const label = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/
 const labelValue = /^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/
 const qualifiedName = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/
 
-const subdomainRule = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character " +
+const subdomainRule =
+  "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character " +
   "(e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-const labelRule = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character " +
+const labelRule =
+  "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character " +
   "(e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-const labelValueRule = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character " +
+const labelValueRule =
+  "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character " +
   "(e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 const annotationBytes = 256 * 1024
 
@@ -28,7 +31,8 @@ export function metadataCauses(object: KubeObject, id: string): Cause[] {
     else if (!labelValue.test(value)) causes.push(cause.invalid('metadata.labels', value, labelValueRule))
   }
   const size = Object.entries(annotations ?? {}).reduce((sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(String(value)), 0)
-  if (size > annotationBytes) causes.push({ reason: 'FieldValueTooLong', message: `Too long: may not be more than ${annotationBytes} bytes`, field: 'metadata.annotations' })
+  if (size > annotationBytes)
+    causes.push({ reason: 'FieldValueTooLong', message: `Too long: may not be more than ${annotationBytes} bytes`, field: 'metadata.annotations' })
   return causes
 }
 
@@ -44,7 +48,8 @@ export function builtInCauses(id: string, object: KubeObject, before: KubeObject
   if (id === 'deployments.apps' || id === 'replicasets.apps') return workloadCauses(object, before)
   if (id === 'services') return serviceCauses(object, before)
   if (id === 'pods') return containerCauses(object.spec, 'spec')
-  if (id === 'horizontalpodautoscalers.autoscaling' && !(object.spec?.maxReplicas > 0)) return [cause.invalid('spec.maxReplicas', object.spec?.maxReplicas ?? 0, 'must be greater than 0')]
+  if (id === 'horizontalpodautoscalers.autoscaling' && !(object.spec?.maxReplicas > 0))
+    return [cause.invalid('spec.maxReplicas', object.spec?.maxReplicas ?? 0, 'must be greater than 0')]
   if (id === 'events' && (object.involvedObject?.namespace ?? 'default') !== object.metadata.namespace)
     return [cause.invalid('involvedObject.namespace', object.involvedObject?.namespace ?? '', 'does not match event.namespace')]
   if (id === 'customresourcedefinitions.apiextensions.k8s.io') return crdCauses(object)
@@ -82,7 +87,8 @@ function serviceCauses(object: KubeObject, before: KubeObject | undefined): Caus
     if (!(port.port >= 1 && port.port <= 65535)) causes.push(cause.invalid(`spec.ports[${index}].port`, port.port, 'must be between 1 and 65535, inclusive'))
   }
   const address = before?.spec.clusterIP
-  if (address && address !== spec.clusterIP && spec.type !== 'ExternalName') causes.push(cause.invalid('spec.clusterIPs[0]', spec.clusterIP, 'may not change once set'))
+  if (address && address !== spec.clusterIP && spec.type !== 'ExternalName')
+    causes.push(cause.invalid('spec.clusterIPs[0]', spec.clusterIP, 'may not change once set'))
   return causes
 }
 
@@ -91,7 +97,9 @@ function crdCauses(object: KubeObject): Cause[] {
   const causes: Cause[] = []
   for (const field of ['plural', 'kind']) if (!names?.[field]) causes.push(cause.required(`spec.names.${field}`))
   if (!group) causes.push(cause.required('spec.group'))
-  if (object.metadata.name !== `${names?.plural}.${group}`) causes.push(cause.invalid('metadata.name', object.metadata.name, 'must be spec.names.plural+"."+spec.group'))
-  if ((versions ?? []).filter((version: any) => version.storage).length !== 1) causes.push(cause.invalid('spec.versions', versions ?? [], 'must have exactly one version marked as storage version'))
+  if (object.metadata.name !== `${names?.plural}.${group}`)
+    causes.push(cause.invalid('metadata.name', object.metadata.name, 'must be spec.names.plural+"."+spec.group'))
+  if ((versions ?? []).filter((version: any) => version.storage).length !== 1)
+    causes.push(cause.invalid('spec.versions', versions ?? [], 'must have exactly one version marked as storage version'))
   return causes
 }

@@ -68,7 +68,12 @@ class Watch {
       if (this.#cut?.cutAfterEvents === 0) this.#end()
       if (fresh) for (const object of this.#store.list(this.#id, this.#selection)) this.#event('ADDED', object)
       if (initial && this.#bookmarks()) this.#bookmark({ 'k8s.io/initial-events-end': 'true' })
-      const watcher = this.#store.watch(this.#id, this.#selection, { event: (type, object) => this.#event(type, object), end: () => this.#end() }, fresh ? this.#store.revision : from)
+      const watcher = this.#store.watch(
+        this.#id,
+        this.#selection,
+        { event: (type, object) => this.#event(type, object), end: () => this.#end() },
+        fresh ? this.#store.revision : from,
+      )
       this.#closers.push(() => watcher.close())
       if (this.#closed) watcher.close()
       else this.#timers()
@@ -83,10 +88,11 @@ class Watch {
   #timers(): void {
     const seconds = Number(this.#query.get('timeoutSeconds') ?? 0)
     if (seconds > 0) this.#later(seconds * 1000, () => this.#end())
-    const again = (): void => this.#later(bookmarkIntervalMs, () => {
-      this.#bookmark()
-      again()
-    })
+    const again = (): void =>
+      this.#later(bookmarkIntervalMs, () => {
+        this.#bookmark()
+        again()
+      })
     if (this.#bookmarks()) again()
   }
 

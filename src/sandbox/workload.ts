@@ -1,4 +1,4 @@
-/** The Deployment controller of the embedded cluster: Deployments become pods without ReplicaSets between them, with rolling updates and a status as the real one's. */
+/** The Deployment controller of the embedded cluster: Deployments become pods without ReplicaSets between, with rolling updates and the real status. */
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { KubeObject } from '../rollout/objects.ts'
@@ -35,7 +35,16 @@ const manager = 'kube-controller-manager'
 export function runWorkloads(store: Store, options: WorkloadOptions = {}): Workloads {
   let behaviour = options.behaviour
   store.create('nodes', { apiVersion: 'v1', kind: 'Node', metadata: { name: nodeName } }, { manager: 'kubelet' })
-  store.update('nodes', undefined, nodeName, (node) => ({ ...node, status: { conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady', lastTransitionTime: timestamp(store.clock.now()) }] } }), { subresource: 'status' })
+  store.update(
+    'nodes',
+    undefined,
+    nodeName,
+    (node) => ({
+      ...node,
+      status: { conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady', lastTransitionTime: timestamp(store.clock.now()) }] },
+    }),
+    { subresource: 'status' },
+  )
   const kubelet = runKubelet(store, {
     startMs: options.startMs ?? 1000,
     readyMs: options.readyMs ?? 3000,
@@ -68,7 +77,10 @@ export function runWorkloads(store: Store, options: WorkloadOptions = {}): Workl
 /** The pod-template-hash of a template: the same for templates that are equal as stored. */
 export function templateHash(template: unknown): string {
   const canonical = JSON.stringify(template, (_key, value) =>
-    typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) : value)
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  )
   const alphabet = 'bcdfghjklmnpqrstvwxz2456789'
   return [...createHash('sha256').update(canonical).digest().subarray(0, 10)].map((byte) => alphabet[byte % alphabet.length]).join('')
 }
@@ -87,11 +99,26 @@ function reconcile(store: Store, key: string, progress: Map<string, Progress>, w
   const availableAt = (pod: KubeObject): number => (isReady(pod) ? readySince(pod) + minReadyMs : Infinity)
   const now = store.clock.now()
   const isAvailable = (pod: KubeObject): boolean => availableAt(pod) <= now
-  const change = planned(deployment, fresh, old, owned.length > alive.length && owned.some((pod) => pod.metadata.deletionTimestamp && hashOf(pod) !== hash), isAvailable)
+  const change = planned(
+    deployment,
+    fresh,
+    old,
+    owned.length > alive.length && owned.some((pod) => pod.metadata.deletionTimestamp && hashOf(pod) !== hash),
+    isAvailable,
+  )
   for (let count = 0; count < change.create; count++) store.create('pods', podOf(deployment, current), { manager })
   for (const pod of change.remove) store.delete('pods', namespace, pod.metadata.name, { uid: pod.metadata.uid! })
-  if (change.create > 0) recordEvent(store, deployment, 'Normal', 'ScalingReplicaSet', `Scaled up ${name}-${hash} from ${fresh.length} to ${fresh.length + change.create}`, 'deployment-controller')
-  if (change.remove.length > 0) recordEvent(store, deployment, 'Normal', 'ScalingReplicaSet', `Removed ${change.remove.length} of ${alive.length} pods`, 'deployment-controller')
+  if (change.create > 0)
+    recordEvent(
+      store,
+      deployment,
+      'Normal',
+      'ScalingReplicaSet',
+      `Scaled up ${name}-${hash} from ${fresh.length} to ${fresh.length + change.create}`,
+      'deployment-controller',
+    )
+  if (change.remove.length > 0)
+    recordEvent(store, deployment, 'Normal', 'ScalingReplicaSet', `Removed ${change.remove.length} of ${alive.length} pods`, 'deployment-controller')
   const waits = alive.map(availableAt).filter((time) => time > now && time < Infinity)
   if (waits.length > 0) work.wake(key, Math.min(...waits) - now)
   writeStatus(store, key, current, isAvailable, progress, work)
@@ -111,12 +138,21 @@ function readySince(pod: KubeObject): number {
 }
 
 function planned(
-  deployment: KubeObject, fresh: readonly KubeObject[], old: readonly KubeObject[], oldStopping: boolean, isAvailable: (pod: KubeObject) => boolean,
+  deployment: KubeObject,
+  fresh: readonly KubeObject[],
+  old: readonly KubeObject[],
+  oldStopping: boolean,
+  isAvailable: (pod: KubeObject) => boolean,
 ): { readonly create: number; readonly remove: readonly KubeObject[] } {
   const wanted: number = deployment.spec.replicas
   const surplus = leastUseful(fresh, isAvailable).slice(0, Math.max(0, fresh.length - wanted))
-  if (deployment.spec.strategy.type === 'Recreate') return { create: old.length > 0 || oldStopping ? 0 : Math.max(0, wanted - fresh.length), remove: [...old, ...surplus] }
-  if (deployment.spec.paused) return { create: Math.max(0, wanted - fresh.length - old.length), remove: leastUseful([...old, ...fresh], isAvailable).slice(0, Math.max(0, fresh.length + old.length - wanted)) }
+  if (deployment.spec.strategy.type === 'Recreate')
+    return { create: old.length > 0 || oldStopping ? 0 : Math.max(0, wanted - fresh.length), remove: [...old, ...surplus] }
+  if (deployment.spec.paused)
+    return {
+      create: Math.max(0, wanted - fresh.length - old.length),
+      remove: leastUseful([...old, ...fresh], isAvailable).slice(0, Math.max(0, fresh.length + old.length - wanted)),
+    }
   const surge = bound(deployment.spec.strategy.rollingUpdate?.maxSurge, wanted, Math.ceil)
   const missing = bound(deployment.spec.strategy.rollingUpdate?.maxUnavailable, wanted, Math.floor)
   const enough = wanted - (surge === 0 && missing === 0 ? 1 : missing)
@@ -156,10 +192,19 @@ function podOf(deployment: KubeObject, current: Pick<Progress, 'hash' | 'templat
   } as unknown as KubeObject
 }
 
-function writeStatus(store: Store, key: string, current: Pick<Progress, 'hash' | 'template'>, isAvailable: (pod: KubeObject) => boolean, progress: Map<string, Progress>, work: Loop): void {
+function writeStatus(
+  store: Store,
+  key: string,
+  current: Pick<Progress, 'hash' | 'template'>,
+  isAvailable: (pod: KubeObject) => boolean,
+  progress: Map<string, Progress>,
+  work: Loop,
+): void {
   const { namespace, name } = fromKey(key)
   const deployment = store.get(id, namespace, name)!
-  const alive = store.list('pods', { namespace }).filter((pod) => !pod.metadata.deletionTimestamp && pod.metadata.ownerReferences?.some((owner) => owner.uid === deployment.metadata.uid))
+  const alive = store
+    .list('pods', { namespace })
+    .filter((pod) => !pod.metadata.deletionTimestamp && pod.metadata.ownerReferences?.some((owner) => owner.uid === deployment.metadata.uid))
   const counts = {
     total: alive.length,
     updated: alive.filter((pod) => hashOf(pod) === current.hash).length,
@@ -174,5 +219,6 @@ function writeStatus(store: Store, key: string, current: Pick<Progress, 'hash' |
     const annotations = { ...deployment.metadata.annotations, 'deployment.kubernetes.io/revision': String(next.progress.revision) }
     store.update(id, namespace, name, (object) => ({ ...object, metadata: { ...object.metadata, annotations } }), { manager })
   }
-  if (!isDeepStrictEqual(deployment.status, next.status)) store.update(id, namespace, name, (object) => ({ ...object, status: next.status }), { manager, subresource: 'status' })
+  if (!isDeepStrictEqual(deployment.status, next.status))
+    store.update(id, namespace, name, (object) => ({ ...object, status: next.status }), { manager, subresource: 'status' })
 }

@@ -40,7 +40,8 @@ type Meta = KubeObject['metadata'] & { readonly generateName?: string; readonly 
 /** RFC 3339 in whole seconds, the form of metadata times. */
 export const timestamp = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`
 
-const versionOf = (definition: Definition, name: string | undefined): ServedVersion => definition.versions.find((version) => version.name === name) ?? definition.versions[0]!
+const versionOf = (definition: Definition, name: string | undefined): ServedVersion =>
+  definition.versions.find((version) => version.name === name) ?? definition.versions[0]!
 
 export function preparedCreate(place: Place, definition: Definition, input: KubeObject, options: WriteOptions): KubeObject {
   const sent = input.metadata as Meta
@@ -56,7 +57,13 @@ export function preparedCreate(place: Place, definition: Definition, input: Kube
   delete (metadata as { managedFields?: unknown }).managedFields
   delete (metadata as { deletionTimestamp?: unknown }).deletionTimestamp
   const { status, ...rest } = input
-  const typed = { ...rest, ...(!version.status && status !== undefined && { status }), apiVersion: apiVersionOf(definition.group, definition.storage), kind: definition.kind, metadata }
+  const typed = {
+    ...rest,
+    ...(!version.status && status !== undefined && { status }),
+    apiVersion: apiVersionOf(definition.group, definition.storage),
+    kind: definition.kind,
+    metadata,
+  }
   const object = checked(place, definition, version, typed as KubeObject, undefined, options)
   return { ...object, metadata: { ...object.metadata, managedFields: managedFields(undefined, object, [], writer(place, definition, options)) } }
 }
@@ -74,7 +81,9 @@ export function preparedUpdate(place: Place, definition: Definition, current: Ku
   const stored = checked(place, definition, version, merged, current, options)
   const entries = sentEntries(next.metadata.managedFields, current.metadata.managedFields ?? [], definition.custom)
   const fields = managedFields(current, stored, entries, writer(place, definition, options))
-  const generation = definition.generation ? { generation: (current.metadata.generation ?? 0) + (specChanged(definition, version, current, stored) ? 1 : 0) } : {}
+  const generation = definition.generation
+    ? { generation: (current.metadata.generation ?? 0) + (specChanged(definition, version, current, stored) ? 1 : 0) }
+    : {}
   const result = { ...stored, metadata: { ...stored.metadata, ...generation, managedFields: fields as ManagedFieldsEntry[] } }
   return isDeepStrictEqual(result, current) ? current : result
 }
@@ -86,7 +95,8 @@ export function deleting(definition: Definition, current: KubeObject, deletion: 
   const grace = onNode ? (deletion.gracePeriodSeconds ?? metadata.deletionGracePeriodSeconds ?? current.spec.terminationGracePeriodSeconds ?? 30) : 0
   const extra = deletion.propagationPolicy === 'Foreground' ? ['foregroundDeletion'] : deletion.propagationPolicy === 'Orphan' ? ['orphan'] : []
   const finalizers = [...new Set([...(metadata.finalizers ?? []), ...extra])]
-  if (metadata.deletionTimestamp && grace >= (metadata.deletionGracePeriodSeconds ?? 0) && finalizers.length === (metadata.finalizers ?? []).length) return current
+  if (metadata.deletionTimestamp && grace >= (metadata.deletionGracePeriodSeconds ?? 0) && finalizers.length === (metadata.finalizers ?? []).length)
+    return current
   return {
     ...current,
     metadata: {
@@ -115,7 +125,8 @@ function refuseMissingNamespace(place: Place, definition: Definition, metadata: 
 }
 
 function emptyFieldsDropped(metadata: Meta): Meta {
-  const isEmpty = (value: unknown): boolean => value === null || value === undefined || value === '' || (typeof value === 'object' && Object.keys(value).length === 0)
+  const isEmpty = (value: unknown): boolean =>
+    value === null || value === undefined || value === '' || (typeof value === 'object' && Object.keys(value).length === 0)
   return Object.fromEntries(Object.entries(metadata).filter(([key, value]) => key === 'managedFields' || !isEmpty(value))) as unknown as Meta
 }
 
@@ -123,7 +134,17 @@ function emptyFieldsDropped(metadata: Meta): Meta {
 function withSpec(definition: Definition, version: ServedVersion, current: KubeObject, next: KubeObject): KubeObject {
   const before = current.metadata as Meta
   const { uid, creationTimestamp, resourceVersion, generation, deletionTimestamp, deletionGracePeriodSeconds, namespace, name } = before
-  const metadata: Record<string, unknown> = { ...emptyFieldsDropped(next.metadata as Meta), uid, creationTimestamp, resourceVersion, generation, deletionTimestamp, deletionGracePeriodSeconds, namespace, name }
+  const metadata: Record<string, unknown> = {
+    ...emptyFieldsDropped(next.metadata as Meta),
+    uid,
+    creationTimestamp,
+    resourceVersion,
+    generation,
+    deletionTimestamp,
+    deletionGracePeriodSeconds,
+    namespace,
+    name,
+  }
   metadata.managedFields = before.managedFields
   for (const key of Object.keys(metadata)) if (metadata[key] === undefined) delete metadata[key]
   const { status, ...rest } = next
@@ -137,7 +158,14 @@ function withStatus(current: KubeObject, next: KubeObject): KubeObject {
   return { ...rest, ...(next.status !== undefined && next.status !== null && { status: next.status }) } as KubeObject
 }
 
-function checked(place: Place, definition: Definition, version: ServedVersion, object: KubeObject, before: KubeObject | undefined, options: WriteOptions): KubeObject {
+function checked(
+  place: Place,
+  definition: Definition,
+  version: ServedVersion,
+  object: KubeObject,
+  before: KubeObject | undefined,
+  options: WriteOptions,
+): KubeObject {
   const name = object.metadata.name
   const full = definition.custom ? structural(definition, version, object, options) : place.defaulted(definition.id, object)
   const causes = [...metadataCauses(full, definition.id), ...newFinalizers(full, before)]
@@ -168,7 +196,10 @@ function newFinalizers(object: KubeObject, before: KubeObject | undefined): Caus
   if (!before?.metadata.deletionTimestamp) return []
   const added = (object.metadata.finalizers ?? []).filter((finalizer) => !(before.metadata.finalizers ?? []).includes(finalizer))
   const list = added.map((finalizer) => JSON.stringify(finalizer)).join(', ')
-  const forbidden = cause.forbidden('metadata.finalizers', `no new finalizers can be added if the object is being deleted, found new finalizers []string{${list}}`)
+  const forbidden = cause.forbidden(
+    'metadata.finalizers',
+    `no new finalizers can be added if the object is being deleted, found new finalizers []string{${list}}`,
+  )
   return added.length === 0 ? [] : [forbidden, forbidden]
 }
 

@@ -5,5 +5,11 @@ import { sharedControlPlane } from '../support/shared.ts'
 import { apiContract } from './cases.ts'
 
 const plane = sharedControlPlane()
-if (plane) apiContract('the real API server', async () => ({ server: { url: plane.url, token: plane.token, ca: plane.ca }, stop: () => plane.stop() }))
-else describe.skip(`the real API server: ${controlPlaneMissing()}`)
+const missing = controlPlaneMissing()
+
+describe.skipIf(!plane)(`kube-apiserver and kube-controller-manager${plane ? '' : ` (${missing})`}`, () => {
+  apiContract('the real API server', () => {
+    const { url, token, ca } = plane!
+    return Promise.resolve({ server: { url, token, ca }, stop: () => plane!.stop() })
+  })
+})

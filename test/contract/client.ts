@@ -41,7 +41,12 @@ export function clientOf(server: ServerUnderTest): Client {
       const response = await fetch(`${server.url}${path}`, {
         method,
         dispatcher,
-        headers: { authorization, accept: options.accept ?? 'application/json', 'user-agent': options.agent ?? 'contract/1', ...(body !== undefined && { 'content-type': type }) },
+        headers: {
+          authorization,
+          accept: options.accept ?? 'application/json',
+          'user-agent': options.agent ?? 'contract/1',
+          ...(body !== undefined && { 'content-type': type }),
+        },
         ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       })
       const text = await response.text()
@@ -49,7 +54,11 @@ export function clientOf(server: ServerUnderTest): Client {
     },
     async watch(path) {
       const stop = new AbortController()
-      const response = await fetch(`${server.url}${path}`, { dispatcher, signal: stop.signal, headers: { authorization, accept: 'application/json', 'user-agent': 'contract/1' } })
+      const response = await fetch(`${server.url}${path}`, {
+        dispatcher,
+        signal: stop.signal,
+        headers: { authorization, accept: 'application/json', 'user-agent': 'contract/1' },
+      })
       if (response.status !== 200) throw new Error(`watch ${path}: ${response.status} ${await response.text()}`)
       const lines = events(response.body as AsyncIterable<Uint8Array>)
       const next = async (): Promise<WatchLine> => {

@@ -14,7 +14,10 @@ export const gadgetCrd = {
         name: 'v1',
         served: true,
         storage: true,
-        subresources: { status: {}, scale: { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas', labelSelectorPath: '.status.selector' } },
+        subresources: {
+          status: {},
+          scale: { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas', labelSelectorPath: '.status.selector' },
+        },
         additionalPrinterColumns: [
           { name: 'Size', type: 'string', jsonPath: '.spec.size' },
           { name: 'Ready', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
@@ -32,7 +35,10 @@ export const gadgetCrd = {
                   replicas: { type: 'integer', minimum: 0 },
                   weight: { 'x-kubernetes-int-or-string': true },
                   steps: {
-                    type: 'array', maxItems: 2, 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'],
+                    type: 'array',
+                    maxItems: 2,
+                    'x-kubernetes-list-type': 'map',
+                    'x-kubernetes-list-map-keys': ['name'],
                     items: { type: 'object', required: ['name'], properties: { name: { type: 'string', maxLength: 3 } } },
                   },
                   mode: { type: 'string', default: 'Auto' },
@@ -42,7 +48,9 @@ export const gadgetCrd = {
               status: {
                 type: 'object',
                 properties: {
-                  sequence: { type: 'integer' }, replicas: { type: 'integer' }, selector: { type: 'string' },
+                  sequence: { type: 'integer' },
+                  replicas: { type: 'integer' },
+                  selector: { type: 'string' },
                   conditions: { type: 'array', items: { type: 'object', properties: { type: { type: 'string' }, status: { type: 'string' } } } },
                 },
               },
@@ -54,5 +62,9 @@ export const gadgetCrd = {
   },
 }
 export const gadgetsIn = (namespace: string): string => `/apis/${gadgetGroup}/v1/namespaces/${namespace}/gadgets`
-export const gadget = (name: string, spec: object = {}, metadata: object = {}): object =>
-  ({ apiVersion: `${gadgetGroup}/v1`, kind: 'Gadget', metadata: { name, ...metadata }, spec: { size: 'S', ...spec } })
+export const gadget = (name: string, spec: object = {}, metadata: object = {}): object => ({
+  apiVersion: `${gadgetGroup}/v1`,
+  kind: 'Gadget',
+  metadata: { name, ...metadata },
+  spec: { size: 'S', ...spec },
+})

@@ -47,8 +47,12 @@ describe.skipIf(!kubectl || !existsSync(kubectl))('kubectl against the embedded 
   let home: string
   const run = (args: string, stdin = ''): Promise<{ code: number; stdout: string; stderr: string }> =>
     new Promise((resolve) => {
-      const child = execFile(kubectl, args.split(' '), { env: { HOME: home, KUBECONFIG: join(home, 'kubeconfig') }, timeout: 30_000 }, (error, stdout, stderr) =>
-        resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr }))
+      const child = execFile(
+        kubectl,
+        args.split(' '),
+        { env: { HOME: home, KUBECONFIG: join(home, 'kubeconfig') }, timeout: 30_000 },
+        (error, stdout, stderr) => resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr }),
+      )
       child.stdin!.end(stdin)
     })
   const ok = async (args: string, stdin?: string): Promise<string> => {
@@ -75,8 +79,12 @@ describe.skipIf(!kubectl || !existsSync(kubectl))('kubectl against the embedded 
   test('get prints the columns of the real server', async () => {
     await ok('wait deployment/web --for=condition=Available --timeout=20s')
     expect(await ok('get deployments')).toMatch(/^NAME +READY +UP-TO-DATE +AVAILABLE +AGE\nweb +2\/2 +2 +2 +\d+s\n$/)
-    expect(await ok('get pods -o wide')).toMatch(/NAME +READY +STATUS +RESTARTS +AGE +IP +NODE[\s\S]*web-\w+-\w+ +1\/1 +Running +0 +\d+s +10\.244\.0\.\d+ +sandbox/)
-    expect(await ok('get svc,endpointslices')).toMatch(/service\/web +ClusterIP +10\.96[\s\S]*endpointslice.discovery.k8s.io\/web-\w+ +IPv4 +80 +10\.244\.0\.\d+,10\.244\.0\.\d+/)
+    expect(await ok('get pods -o wide')).toMatch(
+      /NAME +READY +STATUS +RESTARTS +AGE +IP +NODE[\s\S]*web-\w+-\w+ +1\/1 +Running +0 +\d+s +10\.244\.0\.\d+ +sandbox/,
+    )
+    expect(await ok('get svc,endpointslices')).toMatch(
+      /service\/web +ClusterIP +10\.96[\s\S]*endpointslice.discovery.k8s.io\/web-\w+ +IPv4 +80 +10\.244\.0\.\d+,10\.244\.0\.\d+/,
+    )
     expect(await ok('get deploy web -o jsonpath={.spec.template.spec.containers[0].image}')).toBe('registry.example/web:1')
     expect((await run('get deployment nope')).stderr).toContain('Error from server (NotFound): deployments.apps "nope" not found')
   })
@@ -97,17 +105,29 @@ describe.skipIf(!kubectl || !existsSync(kubectl))('kubectl against the embedded 
     expect(await ok('rollout status deployment/web --timeout=30s')).toContain('successfully rolled out')
     await eventually(async () => expect(seen).toMatch(/MODIFIED +web/))
     watch.kill()
-    await eventually(async () => expect(await ok('get pods -o jsonpath={.items[*].spec.containers[0].image}')).toBe('registry.example/web:2 registry.example/web:2'))
+    await eventually(async () =>
+      expect(await ok('get pods -o jsonpath={.items[*].spec.containers[0].image}')).toBe('registry.example/web:2 registry.example/web:2'),
+    )
   })
   test('scale, annotate, label, patch, set image', async () => {
     expect(await ok('scale deployment/web --replicas=3')).toBe('deployment.apps/web scaled\n')
     await ok('annotate deployment web note=1')
     await ok('label deployment web tier=front')
-    await ok('patch deployment web --type=json -p [{"op":"test","path":"/metadata/annotations/note","value":"1"},{"op":"replace","path":"/metadata/annotations/note","value":"2"}]')
-    expect((await run('patch deployment web --type=json -p [{"op":"test","path":"/metadata/annotations/note","value":"1"}]')).stderr).toContain('the server rejected our request due to an error in our request')
+    await ok(
+      'patch deployment web --type=json ' +
+        '-p [{"op":"test","path":"/metadata/annotations/note","value":"1"},{"op":"replace","path":"/metadata/annotations/note","value":"2"}]',
+    )
+    expect((await run('patch deployment web --type=json -p [{"op":"test","path":"/metadata/annotations/note","value":"1"}]')).stderr).toContain(
+      'the server rejected our request due to an error in our request',
+    )
     await ok('set image deployment/web c=registry.example/web:3')
     const { metadata, spec } = cluster.store.get('deployments.apps', 'default', 'web')!
-    expect([metadata.annotations!.note, metadata.labels!.tier, spec.replicas, spec.template.spec.containers[0].image]).toEqual(['2', 'front', 3, 'registry.example/web:3'])
+    expect([metadata.annotations!.note, metadata.labels!.tier, spec.replicas, spec.template.spec.containers[0].image]).toEqual([
+      '2',
+      'front',
+      3,
+      'registry.example/web:3',
+    ])
     await ok('rollout restart deployment/web')
     expect(cluster.store.get('deployments.apps', 'default', 'web')!.spec.template.metadata.annotations).toHaveProperty(['kubectl.kubernetes.io/restartedAt'])
   })

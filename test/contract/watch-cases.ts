@@ -37,14 +37,18 @@ export function watchCases(ground: Ground): void {
     await add('b', { app: 'x' })
     await add('c', { app: 'y' })
     await add('d')
-    const select = async (selector: string): Promise<string[]> => names((await ground.client.request('GET', gadgets(`labelSelector=${encodeURIComponent(selector)}`))).body)
+    const select = async (selector: string): Promise<string[]> =>
+      names((await ground.client.request('GET', gadgets(`labelSelector=${encodeURIComponent(selector)}`))).body)
     expect(await select('app=x')).toEqual(['a', 'b'])
     expect(await select('app==x,tier=web')).toEqual(['a'])
     expect(await select('app!=x')).toEqual(['c', 'd'])
     expect(await select('app in (x, y)')).toEqual(['a', 'b', 'c'])
     expect(await select('app notin (x)')).toEqual(['c', 'd'])
     expect(await select('app,!tier')).toEqual(['b', 'c'])
-    expect((await ground.client.request('GET', gadgets(`labelSelector=${encodeURIComponent('a in (b')}`))).body).toMatchObject({ code: 400, reason: 'BadRequest' })
+    expect((await ground.client.request('GET', gadgets(`labelSelector=${encodeURIComponent('a in (b')}`))).body).toMatchObject({
+      code: 400,
+      reason: 'BadRequest',
+    })
   })
   test('field selectors know name and namespace, of custom resources nothing else', async () => {
     await add('a')
@@ -62,7 +66,10 @@ export function watchCases(ground: Ground): void {
     const watch = await ground.client.watch(gadgets(`watch=true&resourceVersion=${from}`))
     await ground.client.request('PATCH', `${gadgets()}/a`, { spec: { size: 'M' } })
     await ground.client.request('DELETE', `${gadgets()}/a`)
-    expect(await watch.next()).toMatchObject({ type: 'ADDED', object: { kind: 'Gadget', metadata: { name: 'a', resourceVersion: made.metadata.resourceVersion } } })
+    expect(await watch.next()).toMatchObject({
+      type: 'ADDED',
+      object: { kind: 'Gadget', metadata: { name: 'a', resourceVersion: made.metadata.resourceVersion } },
+    })
     expect(await watch.next()).toMatchObject({ type: 'MODIFIED', object: { spec: { size: 'M' } } })
     const last = await watch.next()
     expect(last).toMatchObject({ type: 'DELETED', object: { metadata: { name: 'a' } } })
@@ -118,7 +125,14 @@ export function watchCases(ground: Ground): void {
   })
   test('tables carry columns of the CRD and the metadata of each row', async () => {
     await add('a')
-    await ground.client.request('PATCH', `${gadgets()}/a/status`, { status: { conditions: [{ type: 'Other', status: 'False' }, { type: 'Ready', status: 'True' }] } })
+    await ground.client.request('PATCH', `${gadgets()}/a/status`, {
+      status: {
+        conditions: [
+          { type: 'Other', status: 'False' },
+          { type: 'Ready', status: 'True' },
+        ],
+      },
+    })
     const { body } = await ground.client.request('GET', gadgets(), undefined, { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json' })
     expect(body.kind).toBe('Table')
     expect(body.columnDefinitions.map((column: { name: string }) => column.name)).toEqual(['Name', 'Size', 'Ready', 'Age'])
@@ -128,7 +142,9 @@ export function watchCases(ground: Ground): void {
   })
   test('metadata alone can be listed', async () => {
     await add('a')
-    const { body } = await ground.client.request('GET', gadgets(), undefined, { accept: 'application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json' })
+    const { body } = await ground.client.request('GET', gadgets(), undefined, {
+      accept: 'application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json',
+    })
     expect(body).toMatchObject({ kind: 'PartialObjectMetadataList', items: [{ metadata: { name: 'a' } }] })
     expect(body.items[0].spec).toBeUndefined()
   })

@@ -34,7 +34,13 @@ test('pages and watches', async () => {
   for (const name of ['a', 'b', 'c']) await api.create(maps, map(name))
   const first = await api.list(maps, { namespace: 'shop', limit: 2 })
   if (!first.ok) throw new Error(first.message)
-  expect([first.value.items.map((item) => [item.kind, item.metadata.name]), Boolean(first.value.continue)]).toEqual([[['ConfigMap', 'a'], ['ConfigMap', 'b']], true])
+  expect([first.value.items.map((item) => [item.kind, item.metadata.name]), Boolean(first.value.continue)]).toEqual([
+    [
+      ['ConfigMap', 'a'],
+      ['ConfigMap', 'b'],
+    ],
+    true,
+  ])
   const stop = new AbortController()
   const events: WatchEvent[] = []
   const watching = (async () => {
@@ -118,7 +124,10 @@ test('the log counts calls by verb, resource and user agent', async () => {
   await api.create(maps, map('a'))
   await other.patch(maps, 'shop', 'a', { data: { x: '2' } })
   await api.get(maps, 'shop', 'nope')
-  expect(faults.calls({ verb: 'write' }).map(({ verb, name, userAgent, status }) => [verb, name, userAgent, status])).toEqual([['create', '', 'sluice/1', 201], ['patch', 'a', 'argocd-controller/2', 200]])
+  expect(faults.calls({ verb: 'write' }).map(({ verb, name, userAgent, status }) => [verb, name, userAgent, status])).toEqual([
+    ['create', '', 'sluice/1', 201],
+    ['patch', 'a', 'argocd-controller/2', 200],
+  ])
   expect(faults.calls({ userAgent: 'sluice/' }).map((call) => call.status)).toEqual([201, 404])
   expect(store.get('configmaps', 'shop', 'a')!.metadata.managedFields!.map((entry) => entry.manager)).toEqual(['argocd-controller'])
 })

@@ -10,7 +10,11 @@ test('timers are called at their own moment, in order, also those that timers se
   clock.setTimeout(note('second'), 1000)
   clock.setTimeout(() => clock.setTimeout(note('nested'), 500), 2000)
   await clock.advance(3000)
-  expect(calls).toEqual([['first', 1_001_000], ['second', 1_001_000], ['nested', 1_002_500]])
+  expect(calls).toEqual([
+    ['first', 1_001_000],
+    ['second', 1_001_000],
+    ['nested', 1_002_500],
+  ])
   expect(clock.now()).toBe(1_003_000)
   expect(clock.monotonic()).toBe(3000)
   await clock.advance(2000)

@@ -3,9 +3,15 @@ import { readyAnnotation } from '../../../src/sandbox/behaviour.ts'
 import { deployment, stage } from './stage.ts'
 import type { Stage } from './stage.ts'
 
-const slice = ({ store }: Stage, service: string): any => store.list('endpointslices.discovery.k8s.io', { namespace: 'shop', labelSelector: `kubernetes.io/service-name=${service}` })[0]
+const slice = ({ store }: Stage, service: string): any =>
+  store.list('endpointslices.discovery.k8s.io', { namespace: 'shop', labelSelector: `kubernetes.io/service-name=${service}` })[0]
 const readyCount = (cluster: Stage, service = 'web'): number => slice(cluster, service).endpoints.filter((endpoint: any) => endpoint.conditions.ready).length
-const service = (name: string, selector: object): any => ({ apiVersion: 'v1', kind: 'Service', metadata: { name, namespace: 'shop' }, spec: { selector, ports: [{ name: 'http', port: 80, targetPort: 'http' }] } })
+const service = (name: string, selector: object): any => ({
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name, namespace: 'shop' },
+  spec: { selector, ports: [{ name: 'http', port: 80, targetPort: 'http' }] },
+})
 
 test('a slice follows readiness, selectors and deletions', async () => {
   const cluster = stage({ readyMs: 2000, stopMs: 4000 })
@@ -46,15 +52,33 @@ test('a slice that was deleted is made again; the slice of a deleted Service goe
 
 test('the SMI adaptor copies splits into the profile of the apex, leaves skipped ones alone, and empties it at the end', async () => {
   const { store, clock } = stage({ clusterDomain: 'mesh.local' })
-  const split = (weight: number): any => ({ service: 'web', backends: [{ service: 'web-stable', weight: 100 - weight }, { service: 'web-canary', weight }] })
+  const split = (weight: number): any => ({
+    service: 'web',
+    backends: [
+      { service: 'web-stable', weight: 100 - weight },
+      { service: 'web-canary', weight },
+    ],
+  })
   const profile = (): any => store.get('serviceprofiles.linkerd.io', 'shop', 'web.shop.svc.mesh.local')
-  const overrides = (weight: number): object[] =>
-    [{ authority: 'web-stable.shop.svc.mesh.local', weight: String(100 - weight) }, { authority: 'web-canary.shop.svc.mesh.local', weight: String(weight) }]
-  store.create('trafficsplits.split.smi-spec.io', { apiVersion: 'split.smi-spec.io/v1alpha2', kind: 'TrafficSplit', metadata: { name: 'web', namespace: 'shop' }, spec: split(0) })
+  const overrides = (weight: number): object[] => [
+    { authority: 'web-stable.shop.svc.mesh.local', weight: String(100 - weight) },
+    { authority: 'web-canary.shop.svc.mesh.local', weight: String(weight) },
+  ]
+  store.create('trafficsplits.split.smi-spec.io', {
+    apiVersion: 'split.smi-spec.io/v1alpha2',
+    kind: 'TrafficSplit',
+    metadata: { name: 'web', namespace: 'shop' },
+    spec: split(0),
+  })
   expect(profile()).toBeUndefined()
   await clock.advance(500)
   expect(profile().spec.dstOverrides).toEqual(overrides(0))
-  const change = (weight: number, annotations?: object): unknown => store.update('trafficsplits.split.smi-spec.io', 'shop', 'web', (current) => ({ ...current, metadata: { ...current.metadata, annotations } as any, spec: split(weight) }))
+  const change = (weight: number, annotations?: object): unknown =>
+    store.update('trafficsplits.split.smi-spec.io', 'shop', 'web', (current) => ({
+      ...current,
+      metadata: { ...current.metadata, annotations } as any,
+      spec: split(weight),
+    }))
   change(5)
   await clock.advance(500)
   expect(profile().spec.dstOverrides).toEqual(overrides(5))

@@ -15,7 +15,14 @@ export function deployment(name: string, spec: object = {}, template: { image?: 
   const { image = 'web:1', annotations } = template
   const metadata = { labels: { app: name }, ...(annotations && { annotations }) }
   return {
-    apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name, namespace: 'shop' },
-    spec: { replicas: 3, selector: { matchLabels: { app: name } }, template: { metadata, spec: { containers: [{ name: 'c', image, ports: [{ name: 'http', containerPort: 8080 }] }] } }, ...spec },
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name, namespace: 'shop' },
+    spec: {
+      replicas: 3,
+      selector: { matchLabels: { app: name } },
+      template: { metadata, spec: { containers: [{ name: 'c', image, ports: [{ name: 'http', containerPort: 8080 }] }] } },
+      ...spec,
+    },
   }
 }

@@ -10,8 +10,12 @@ const pods = ({ store }: Stage): KubeObject[] => store.list('pods', { namespace:
 const status = ({ store }: Stage, name = 'web'): any => store.get(deploymentsId, 'shop', name)!.status
 const condition = (object: any, type: string): any => object.conditions.find((item: { type: string }) => item.type === type)
 const setImage = ({ store }: Stage, image: string): unknown =>
-  store.update(deploymentsId, 'shop', 'web', (current) => ({ ...current, spec: { ...current.spec, template: { ...current.spec.template, spec: { containers: [{ name: 'c', image }] } } } }))
-const scale = ({ store }: Stage, replicas: number): unknown => store.update(deploymentsId, 'shop', 'web', (current) => ({ ...current, spec: { ...current.spec, replicas } }))
+  store.update(deploymentsId, 'shop', 'web', (current) => ({
+    ...current,
+    spec: { ...current.spec, template: { ...current.spec.template, spec: { containers: [{ name: 'c', image }] } } },
+  }))
+const scale = ({ store }: Stage, replicas: number): unknown =>
+  store.update(deploymentsId, 'shop', 'web', (current) => ({ ...current, spec: { ...current.spec, replicas } }))
 
 test('pods start, get ready after their time, and are counted', async () => {
   const cluster = stage({ readyMs: 3000 })
@@ -41,25 +45,35 @@ test.each([
   [1, 0, 4],
   [0, 1, 3],
   ['100%', 0, 8],
-])('a rolling update with maxSurge %s and maxUnavailable %s keeps enough available and makes no more pods than allowed', async (maxSurge, maxUnavailable, replicas) => {
-  const cluster = stage({ readyMs: 2000 })
-  cluster.store.create(deploymentsId, deployment('web', { replicas, strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge, maxUnavailable } } }))
-  await cluster.clock.advance(5000)
-  const part = (value: number | string, round: (value: number) => number): number => (typeof value === 'number' ? value : round((replicas * Number.parseInt(value)) / 100))
-  const [most, least] = [replicas + part(maxSurge, Math.ceil), replicas - part(maxUnavailable, Math.floor)]
-  const seen: [number, number][] = []
-  cluster.store.watch('pods', {}, { event: () => {
-    const alive = pods(cluster).filter((pod) => !pod.metadata.deletionTimestamp)
-    seen.push([alive.length, alive.filter(isReady).length])
-  } })
-  setImage(cluster, 'web:2')
-  await cluster.clock.advance(60_000)
-  expect(pods(cluster).map((pod) => pod.spec.containers[0].image)).toEqual(Array(replicas).fill('web:2'))
-  expect(Math.max(...seen.map(([alive]) => alive))).toBeLessThanOrEqual(most)
-  expect(Math.min(...seen.map(([, ready]) => ready))).toBeGreaterThanOrEqual(least)
-  expect(status(cluster)).toMatchObject({ observedGeneration: 2, updatedReplicas: replicas, availableReplicas: replicas, replicas })
-  expect(cluster.store.get(deploymentsId, 'shop', 'web')!.metadata.annotations!['deployment.kubernetes.io/revision']).toBe('2')
-})
+])(
+  'a rolling update with maxSurge %s and maxUnavailable %s keeps enough available and makes no more pods than allowed',
+  async (maxSurge, maxUnavailable, replicas) => {
+    const cluster = stage({ readyMs: 2000 })
+    cluster.store.create(deploymentsId, deployment('web', { replicas, strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge, maxUnavailable } } }))
+    await cluster.clock.advance(5000)
+    const part = (value: number | string, round: (value: number) => number): number =>
+      typeof value === 'number' ? value : round((replicas * Number.parseInt(value)) / 100)
+    const [most, least] = [replicas + part(maxSurge, Math.ceil), replicas - part(maxUnavailable, Math.floor)]
+    const seen: [number, number][] = []
+    cluster.store.watch(
+      'pods',
+      {},
+      {
+        event: () => {
+          const alive = pods(cluster).filter((pod) => !pod.metadata.deletionTimestamp)
+          seen.push([alive.length, alive.filter(isReady).length])
+        },
+      },
+    )
+    setImage(cluster, 'web:2')
+    await cluster.clock.advance(60_000)
+    expect(pods(cluster).map((pod) => pod.spec.containers[0].image)).toEqual(Array(replicas).fill('web:2'))
+    expect(Math.max(...seen.map(([alive]) => alive))).toBeLessThanOrEqual(most)
+    expect(Math.min(...seen.map(([, ready]) => ready))).toBeGreaterThanOrEqual(least)
+    expect(status(cluster)).toMatchObject({ observedGeneration: 2, updatedReplicas: replicas, availableReplicas: replicas, replicas })
+    expect(cluster.store.get(deploymentsId, 'shop', 'web')!.metadata.annotations!['deployment.kubernetes.io/revision']).toBe('2')
+  },
+)
 
 test('Recreate starts the new pods after the last old one has gone', async () => {
   const cluster = stage({ readyMs: 1000, stopMs: 2000 })
@@ -127,7 +141,10 @@ test('unschedulable and misspelt behaviours keep pods pending and say why', asyn
   cluster.store.create(deploymentsId, deployment('typo', { replicas: 1 }, { annotations: { [behaviourAnnotation]: 'carsh' } }))
   await cluster.clock.advance(60_000)
   const scheduled = pods(cluster).map((pod) => [pod.spec.nodeName, condition(pod.status, 'PodScheduled').reason])
-  expect(scheduled).toEqual([[undefined, 'UnknownBehaviour'], [undefined, 'Unschedulable']])
+  expect(scheduled).toEqual([
+    [undefined, 'UnknownBehaviour'],
+    [undefined, 'Unschedulable'],
+  ])
   expect(condition(pods(cluster)[0]!.status, 'PodScheduled').message).toContain('"carsh" is none of normal, slow, crash')
 })
 
