@@ -9,7 +9,7 @@ export interface Readiness {
   readonly complete: boolean
 }
 
-/** Counts of one Deployment. Ready pods are only counted for the generation that was observed. */
+/** Counts of one Deployment. `ready` counts pods of an earlier template as well; `complete` tells. */
 export function readinessOf(deployment: KubeObject): Readiness {
   const replicas: number = deployment.spec?.replicas ?? 1
   const { observedGeneration = 0, updatedReplicas = 0, availableReplicas = 0, readyReplicas = 0, replicas: total = 0 } = deployment.status ?? {}

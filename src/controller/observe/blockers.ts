@@ -1,9 +1,11 @@
 /** Reasons not to adopt, or not to raise, that lie in other objects than the routes. */
 import { claimBlockers } from './claims.ts'
 import type { Blocker } from '../../rollout/seen.ts'
+import { fullHost } from '../../traffic/hosts.ts'
 import { hostTaken } from '../../traffic/istio-hosts.ts'
 import { managedHosts } from '../../traffic/istio-managed.ts'
 import { wantedShape } from './doors.ts'
+import { speakingOf } from './hosts.ts'
 import { belongsToAnother, doors, isOurs, type Scope, timeOf } from './scope.ts'
 
 /** For revisions mode; of backends only claims are asked. */
@@ -62,7 +64,8 @@ function hostBlockers(scope: Scope): Blocker[] {
   const { namespace, world, plan: { name }, settings: { clusterDomain } } = scope
   const ours = world.get('VirtualService', namespace, name)
   const since = ours ? timeOf(ours.metadata.creationTimestamp) : Number.POSITIVE_INFINITY
-  const older = world.list('VirtualService', undefined).filter((other) => timeOf(other.metadata.creationTimestamp) <= since)
-  const problem = hostTaken(older, { namespace, name, clusterDomain, hosts: managedHosts({ managed, name, namespace, clusterDomain }) })
+  const hosts = managedHosts({ managed, name, namespace, clusterDomain })
+  const speaking = speakingOf(world.list('VirtualService', undefined), new Set(hosts.map((host) => fullHost(host, namespace, clusterDomain))), clusterDomain)
+  const problem = hostTaken(speaking.filter((other) => timeOf(other.metadata.creationTimestamp) <= since), { namespace, name, clusterDomain, hosts })
   return problem ? [{ ...problem, stops: 'Raise', stalled: true }] : []
 }

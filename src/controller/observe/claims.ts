@@ -12,6 +12,9 @@ import { armsOf } from './arms.ts'
 import { readSpec, type Scope, timeOf } from './scope.ts'
 
 interface Claims {
+  /** Every object that is claimed, whole or in part: who shares none has nothing to quarrel about. */
+  readonly all: readonly string[]
+  readonly createdAt: number
   readonly spec: RolloutSpec
   /** plan.name */
   readonly named: string
@@ -25,8 +28,10 @@ const known = new WeakMap<KubeObject, Claims>()
 /** TargetClaimed: an older rollout has the workload, a name or a route that this one wants. The oldest wins; equal ages go by namespace and name. */
 export function claimBlockers(scope: Scope): readonly Blocker[] {
   const mine = claimsOf(scope, scope.rollout)
+  const wanted = new Set(mine.all)
   for (const other of scope.world.list('Rollout', undefined)) {
-    if (other.metadata.uid === scope.rollout.metadata.uid || !isOlder(other, scope.rollout)) continue
+    const theirs = claimsOf(scope, other)
+    if (!theirs.all.some((claim) => wanted.has(claim)) || other.metadata.uid === scope.rollout.metadata.uid || !isOlder(other, theirs, scope.rollout, mine)) continue
     const what = overlap(scope, mine, other)
     if (!what) continue
     const message = `${what} belongs to the older Rollout ${other.metadata.namespace}/${other.metadata.name}: delete one of the two, or give each a target of its own`
@@ -43,19 +48,17 @@ function claimsOf(scope: Scope, rollout: KubeObject): Claims {
   const { spec, planned } = readSpec(rollout, scope.settings)
   const { workload, name: named } = planned
   const { istio, smi } = spec.traffic ?? {}
-  const claims: Claims = {
-    spec, named,
-    objects: [
-      ...(workload === undefined ? [] : [`Deployment ${namespace}/${workload}`]),
-      ...(planned.mode === 'Revisions' ? [`Service ${namespace}/${doorNames(named).stable}`] : []),
-      ...(istio?.managed ? [`VirtualService ${namespace}/${named}`] : []),
-      ...(smi ? [`TrafficSplit ${namespace}/${named}`] : []),
-    ],
-    routes: (istio?.virtualServiceRefs ?? []).map((ref) => {
-      const where = ref.namespace ?? namespace
-      return { object: `VirtualService ${where}/${ref.name}`, namespace: where, name: ref.name, ...(ref.routes ? { routes: ref.routes } : {}) }
-    }),
-  }
+  const objects = [
+    ...(workload === undefined ? [] : [`Deployment ${namespace}/${workload}`]),
+    ...(planned.mode === 'Revisions' ? [`Service ${namespace}/${doorNames(named).stable}`] : []),
+    ...(istio?.managed ? [`VirtualService ${namespace}/${named}`] : []),
+    ...(smi ? [`TrafficSplit ${namespace}/${named}`] : []),
+  ]
+  const routes = (istio?.virtualServiceRefs ?? []).map((ref) => {
+    const where = ref.namespace ?? namespace
+    return { object: `VirtualService ${where}/${ref.name}`, namespace: where, name: ref.name, ...(ref.routes ? { routes: ref.routes } : {}) }
+  })
+  const claims: Claims = { all: [...objects, ...routes.map(({ object }) => object)], createdAt: timeOf(rollout.metadata.creationTimestamp), spec, named, objects, routes }
   known.set(rollout, claims)
   return claims
 }
@@ -89,8 +92,6 @@ function routesWith(world: World, { namespace, name }: { namespace: string; name
   return http.filter((route) => has(route, arms.stable) && has(route, arms.canary)).map(routeLabel)
 }
 
-function isOlder(a: KubeObject, b: KubeObject): boolean {
-  const age = timeOf(a.metadata.creationTimestamp) - timeOf(b.metadata.creationTimestamp)
-  if (age !== 0) return age < 0
-  return `${a.metadata.namespace}/${a.metadata.name}` < `${b.metadata.namespace}/${b.metadata.name}`
+function isOlder(a: KubeObject, { createdAt }: Claims, b: KubeObject, { createdAt: other }: Claims): boolean {
+  return createdAt === other ? `${a.metadata.namespace}/${a.metadata.name}` < `${b.metadata.namespace}/${b.metadata.name}` : createdAt < other
 }

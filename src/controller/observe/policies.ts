@@ -7,6 +7,7 @@ import { serviceHost } from '../../traffic/hosts.ts'
 import { mirroredDestinationRules } from '../../traffic/istio-rules.ts'
 import { ownedDifference } from '../../traffic/owned.ts'
 import type { Arms } from '../../traffic/router.ts'
+import { speakingOf } from './hosts.ts'
 import { isOurs, type Scope } from './scope.ts'
 
 /** A DestinationRule as it has to be and as it is; without `wanted` it is one of ours to delete. */
@@ -25,15 +26,16 @@ const none: PoliciesSeen = { policies: [], upkeep: [], blockers: [] }
 /** Doors take over the policy of `<name>` wherever Istio moves the requests, also on the user's own VirtualService. */
 export function policiesSeen(scope: Scope, arms: Arms): PoliciesSeen {
   if (scope.plan.mode === 'Backends' || !scope.spec.traffic?.istio || !scope.workload || scope.world.state('DestinationRule') === 'NotServed') return none
-  const rules = scope.world.list('DestinationRule', undefined)
+  const { clusterDomain } = scope.settings
+  const host = serviceHost(scope.plan.name, scope.namespace, clusterDomain)
+  const speaking = speakingOf(scope.world.list('DestinationRule', undefined), new Set([host, arms.stable.host, arms.canary.host]), clusterDomain)
   const { rules: wanted, problems } = mirroredDestinationRules({
-    rules, namespace: scope.namespace, doors: [arms.stable, arms.canary],
-    host: serviceHost(scope.plan.name, scope.namespace, scope.settings.clusterDomain),
-    clusterDomain: scope.settings.clusterDomain, labels: { [rolloutLabel]: scope.name }, ownerReferences: [ownedBy(scope.workload)],
+    rules: speaking, host, namespace: scope.namespace, doors: [arms.stable, arms.canary], clusterDomain,
+    labels: { [rolloutLabel]: scope.name }, ownerReferences: [ownedBy(scope.workload)],
   })
   // One that can no longer be carried leaves the doors' rules as they are: an old policy is better than none.
   if (problems.length > 0) return { policies: [], upkeep: [], blockers: problems.map((problem) => ({ ...problem, stops: 'Raise', stalled: true })) }
-  const present = rules.filter((rule) => rule.metadata.namespace === scope.namespace && isOurs(rule, scope.name))
+  const present = scope.world.list('DestinationRule', scope.namespace, { [rolloutLabel]: scope.name })
   const policies = [...wanted.map((rule) => policyOf(rule, scope)), ...present.filter((rule) => !wanted.some(({ metadata }) => metadata.name === rule.metadata.name)).map((rule) => ({ name: rule.metadata.name, present: rule }))]
   return { policies, upkeep: policies.filter(isOut).map(({ name }) => ({ key: `Policy/${name}`, what: 'Policy' })), blockers: taken(policies, scope) }
 }

@@ -20,6 +20,7 @@ describe('gone', () => {
     expect(goneRollouts(cluster, absences, now)).toEqual({ due: [] })
     cluster.remove('Rollout', 'shop', 'cart')
     expect(goneRollouts(cluster, absences, now)).toEqual({ due: [], wakeAt: now + absentMs })
+    expect(goneRollouts(cluster, absences, now + absentMs - 1).due).toEqual([])
     expect(goneRollouts(cluster, absences, now + absentMs)).toEqual({ due: [key] })
     cluster.put(rollout())
     expect(goneRollouts(cluster, absences, now + absentMs)).toEqual({ due: [] })

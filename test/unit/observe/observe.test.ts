@@ -24,7 +24,8 @@ describe('what may be said at all', () => {
     expect(observe(cluster, 'shop/other', settings, new Map(), now)).toEqual({ state: 'Gone' })
   })
   test('a spec that is invalid keeps what leads to its routes, and says what is wrong', () => {
-    const { seen, plan, problems } = new Cluster(rollout({ steps: [{ weight: 500 }], replicas: -4 }), deployment()).look('shop/cart')
+    const { seen, plan, problems } = new Cluster(rollout({ steps: [{ weight: 500 }], replicas: -4 }), deployment(), door('cart-stable', both)).look('shop/cart')
+    expect(seen.upkeep).toEqual([])
     expect(problems.map((problem) => problem.field)).toContain('spec.steps[0].weight')
     expect(seen.routes.map((route) => route.key)).toEqual(['VirtualService/shop/cart'])
     expect(plan.workload).toBe('cart')
@@ -152,6 +153,9 @@ describe('what stands in the way', () => {
   test('another VirtualService with our host on mesh, unless ours is older or it is on a gateway only', () => {
     expect(reasons(new Cluster(rollout(), deployment(), guide([])))).toEqual(['HostTaken'])
     expect(reasons(new Cluster(rollout(), deployment(), guide([], {}, { gateways: ['edge/public'] })))).toEqual([])
+    const ours = guide([], { name: 'cart', labels: { 'sluice.dev/rollout': 'cart' }, creationTimestamp: '2026-11-20T00:00:00Z' })
+    expect(reasons(new Cluster(rollout(), deployment(), ours, guide([])))).not.toContain('HostTaken')
+    expect(reasons(new Cluster(rollout(), deployment(), ours, guide([], { creationTimestamp: '2026-11-19T00:00:00Z' })))).toContain('HostTaken')
   })
   test('a stranger under the name of the managed route', () => {
     const cluster = new Cluster(rollout(), deployment(), guide([], { name: 'cart' }, { hosts: ['elsewhere'] }))
