@@ -1,4 +1,6 @@
 import { iso } from './duration.ts'
+import type { Plan } from './plan.ts'
+import type { JourneyStatus } from './schema.ts'
 import { enter, type Pass, revisionNamed, wantedCount } from './pass.ts'
 
 /** Commits the start: from weight 0, or from what the canary carries already. */
@@ -13,11 +15,17 @@ export function beginJourney(pass: Pass, revision: string, weight: number): void
     direction: 'Out',
     baseReplicas: wantedCount({ ...pass, next: { ...next, journey: undefined } }),
     inputsHash: plan.inputsHash,
-    step: { index, ...(step.name ? { name: step.name } : {}), since: iso(now) },
+    step: stepAt(plan, index, now),
     weight: weight > 0 ? { wanted: weight, seen: weight, seenAt: iso(now) } : { wanted: step.weight },
     ...(weight > 0 ? { readyAtRaise: revisionNamed(pass.seen, revision)?.ready ?? 0 } : {}),
     requests: { served: 0, lost: 0 },
   }
   next.checks = []
   enter(pass, weight > 0 ? 'Holding' : 'Scaling', weight > 0 ? `${revision} already carries ${weight}%` : `${next.stable?.revision} → ${revision}`)
+}
+
+/** A step as the status tells it. */
+export function stepAt(plan: Plan, index: number, now: number): JourneyStatus['step'] {
+  const name = plan.steps[index]?.name
+  return { index, ...(name ? { name } : {}), of: `${index + 1}/${plan.steps.length}`, since: iso(now) }
 }

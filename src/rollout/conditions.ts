@@ -17,7 +17,7 @@ interface Claim {
 /** Conditions of this pass; those of a fact that is gone disappear, lastTransitionTime moves with the status only. */
 export function conditions(pass: Pass): Condition[] {
   const before = pass.seen.status?.conditions ?? []
-  const claims = [...standing(pass), ...remarks(pass)]
+  const claims = merged([...standing(pass), ...remarks(pass)])
   return claims.map((claim) => {
     const old = before.find((condition) => condition.type === claim.type)
     const lastTransitionTime = old && old.status === claim.status ? old.lastTransitionTime : iso(pass.now)
@@ -25,6 +25,15 @@ export function conditions(pass: Pass): Condition[] {
   })
 }
 
+/** Conditions are a map by type: what two routes say alike is said once, with both sentences. */
+function merged(claims: readonly Claim[]): Claim[] {
+  const byType = new Map<string, Claim>()
+  for (const claim of claims) {
+    const same = byType.get(claim.type)
+    byType.set(claim.type, same && same.message !== claim.message ? { ...same, message: `${same.message}; ${claim.message}` } : claim)
+  }
+  return [...byType.values()]
+}
 function standing(pass: Pass): Claim[] {
   const { next } = pass
   const stalled = stalledBy(pass)

@@ -45,7 +45,7 @@ export function definitions(): Definition[] {
       ],
       columns: [
         { name: 'Phase', type: 'string', jsonPath: '.status.phase' },
-        { name: 'Step', type: 'integer', jsonPath: '.status.journey.step.index', description: 'Index of the step, from 0.' },
+        { name: 'Step', type: 'string', jsonPath: '.status.journey.step.of', description: 'Step of the journey.' },
         { name: 'Weight', type: 'number', jsonPath: '.status.journey.weight.seen', description: 'Percent of the canary, as read back from the mesh.' },
         { name: 'Stable', type: 'string', jsonPath: '.status.stable.revision' },
         { name: 'Canary', type: 'string', jsonPath: '.status.canary.revision' },

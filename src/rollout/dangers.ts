@@ -1,4 +1,5 @@
 /** What ends, holds or restarts a journey under way, in order of urgency. Runs before the phases, so that what hurts is taken back in the pass that sees it. */
+import { stepAt } from './begin.ts'
 import { iso, ms } from './duration.ts'
 import { canaryCount, close, closedBy, currentStep, decided, enter, expressed, hold, inJourney, journey, near, type Pass, present, revisionNamed, shareOf, target, wake } from './pass.ts'
 import { beginWayBack, warm } from './outcome.ts'
@@ -135,7 +136,7 @@ function inputsEdited(pass: Pass): void {
   const index = pass.plan.steps.findIndex((step) => step.weight >= weight - 0.05)
   const step = pass.plan.steps[index]!
   current.inputsHash = pass.plan.inputsHash
-  current.step = { index, ...(step.name ? { name: step.name } : {}), since: iso(pass.now) }
+  current.step = stepAt(pass.plan, index, pass.now)
   pass.next.checks = []
   pass.next.approved = undefined
   pass.next.promoted = undefined

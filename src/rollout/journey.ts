@@ -1,6 +1,6 @@
 /** A journey up to 100: Waiting → Scaling → Shifting → Holding → AwaitingApproval → Flipping. Each function is one phase; none of them waits for the network. */
 import { kept } from './upkeep.ts'
-import { beginJourney } from './begin.ts'
+import { beginJourney, stepAt } from './begin.ts'
 import { describe } from './describe.ts'
 import { iso, ms } from './duration.ts'
 import { missingData, notPassing, served, unanswered } from './verdicts.ts'
@@ -179,7 +179,7 @@ function advance(pass: Pass): void {
     if (pass.seen.backends) return finish(pass, 'Promoted', 'EveryStepPassed', `${pass.next.canary!.revision} carries everything`)
     return enter(pass, 'Flipping', 'every step has passed')
   }
-  current.step = { index: following.index, ...(following.name ? { name: following.name } : {}), since: iso(pass.now) }
+  current.step = stepAt(pass.plan, following.index, pass.now)
   current.weight = { ...current.weight, wanted: following.weight }
   enter(pass, 'Scaling', `step ${following.index + 1}: ${following.weight}%`)
 }

@@ -62,6 +62,7 @@ export const journeyStatus = z.object({
   step: z.object({
     index: z.int().describe('Index of the step, from 0.'),
     name: word.optional().describe('Its name.'),
+    of: word.optional().describe('Where it stands among all, for people: `2/4`.'),
     since: time.describe('When it was entered.'),
   }).describe('The step under way.'),
   weight: z.object({
