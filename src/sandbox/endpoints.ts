@@ -63,8 +63,9 @@ function reconcile(store: Store, key: string): void {
     store.create(slices, slice(store, service, endpoints, ports), { manager })
     return
   }
-  if (isDeepStrictEqual(existing.endpoints, endpoints) && isDeepStrictEqual(existing.ports, ports)) return
-  store.update(slices, namespace, existing.metadata.name, (current) => ({ ...current, endpoints, ports }), { manager })
+  const labels = labelsOf(service)
+  if (isDeepStrictEqual(existing.endpoints, endpoints) && isDeepStrictEqual(existing.ports, ports) && isDeepStrictEqual({ ...existing.metadata.labels }, labels)) return
+  store.update(slices, namespace, existing.metadata.name, (current) => ({ ...current, metadata: { ...current.metadata, labels }, endpoints, ports }), { manager })
 }
 
 function endpoint(pod: KubeObject): object {
@@ -85,6 +86,11 @@ function portNumber(port: { port: number; targetPort?: number | string }, pod: K
   return named?.containerPort
 }
 
+/** As the real controller: a slice mirrors the labels of its Service. */
+function labelsOf({ metadata }: KubeObject): Record<string, string> {
+  return { ...metadata.labels, [nameLabel]: metadata.name, 'endpointslice.kubernetes.io/managed-by': 'endpointslice-controller.k8s.io' }
+}
+
 function slice(store: Store, service: KubeObject, endpoints: object[], ports: object[]): KubeObject {
   const { name, namespace, uid } = service.metadata
   return {
@@ -93,7 +99,7 @@ function slice(store: Store, service: KubeObject, endpoints: object[], ports: ob
     metadata: {
       name: `${name}-${store.suffix(5)}`,
       namespace,
-      labels: { [nameLabel]: name, 'endpointslice.kubernetes.io/managed-by': 'endpointslice-controller.k8s.io' },
+      labels: labelsOf(service),
       ownerReferences: [{ apiVersion: 'v1', kind: 'Service', name, uid: uid!, controller: true, blockOwnerDeletion: true }],
     },
     addressType: 'IPv4',
