@@ -239,6 +239,8 @@ export async function startMesh(plane: ControlPlane, options: MeshOptions): Prom
     nowhere: (namespace) => lost.get(namespace) ?? [],
     async measure(namespace, image, ms = 1_000) {
       const sum = () => served(namespace).reduce((sums, tally) => ({ all: sums.all + tally.total, those: sums.those + (tally.image === image ? tally.total : 0) }), { all: 0, those: 0 })
+      // What was written before this call is known to all proxies from here on.
+      await sleep(lagMs + 50)
       const start = sum()
       await sleep(ms)
       const end = sum()
