@@ -92,6 +92,7 @@ function steering(program: Command, io: Io, doing: Run): void {
 
 function running(program: Command, io: Io, identity: string, doing: Run): void {
   const defaults = controllerDefaults
+  touring(program, io, doing)
   program.command('controller').description('run the controller')
     .option('--kubeconfig <file>', 'kubeconfig to use (default: KUBECONFIG, then ~/.kube/config, then the service account)')
     .option('--context <name>', 'context of the kubeconfig (default: the current one)')
@@ -116,6 +117,20 @@ function running(program: Command, io: Io, identity: string, doing: Run): void {
     for (const path of generate(root)) io.stdout.write(`${path}\n`)
     return exitCodes.done
   }))
+}
+function touring(program: Command, io: Io, doing: Run): void {
+  program.command('demo').description('releases in an embedded cluster, in simulated time: one goes well, one is taken back; exit code 0 where every outcome was the expected one')
+    .option('--scenario <name>', 'healthy, errors, slow, crash, nodata or all (default: healthy, then errors)')
+    .option('--speed <n>', 'simulated seconds per second, from 1 to 1000 (default: 60)')
+    .option('--json', 'one object per journey on standard output and nothing else; its seconds are simulated')
+    .option('--keep', 'the cluster stays until Ctrl-C, at speed 1 or the one given; says how to reach it')
+    .option('--logs', "the controller's log lines on standard error")
+    .showHelpAfterError('sluice: demo takes --scenario, --speed, --json, --keep and --logs; sluice demo --help says more')
+    // What was typed is wrong: 2, as with the values.
+    .exitOverride(error => {
+      throw error.exitCode === 0 ? error : new CommanderError(2, error.code, error.message)
+    })
+    .action((flags: object) => doing(async () => (await import('./cli/demo.ts')).demo(flags, io)))
 }
 /** The directory of the project, in which crds/ and docs/ are. */
 const root = fileURLToPath(new URL('..', import.meta.url))
