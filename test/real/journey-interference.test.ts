@@ -6,7 +6,6 @@ import { stageMissing, startStage, type Scene, type Stage } from '../support/sta
 import { sleep, until } from '../support/process.ts'
 
 const missing = stageMissing()
-const virtualServices = 'networking.istio.io/v1/virtualservices'
 const deployments = (scene: Scene) => `/apis/apps/v1/namespaces/${scene.namespace}/deployments`
 
 const spec = (change: Partial<RolloutSpec> = {}): RolloutSpec => ({
