@@ -1,5 +1,5 @@
 /** Taking a running workload over without a failed request: procedures.md "Adoption". */
-import { enter, type Pass, present, revisionNamed, shareOf, target, wantedCount } from './pass.ts'
+import { closedBy, enter, type Pass, present, revisionNamed, shareOf, target, wantedCount } from './pass.ts'
 import { beginJourney } from './begin.ts'
 import { kept } from './upkeep.ts'
 import { describe } from './describe.ts'
@@ -72,11 +72,13 @@ function adoptBackends(pass: Pass): void {
   const weight = shareOf(pass.seen, backends.canary)
   const canary = { ...describe(pass, backends.canary), backend: backends.canaryBackend }
   const stable = { ...describe(pass, backends.stable), backend: backends.stableBackend }
-  const promoted = weight >= 99.95
-  pass.next.stable = promoted ? canary : stable
-  pass.next.canary = promoted ? undefined : canary
-  if (weight > 0 && !promoted) return beginJourney(pass, backends.canary, weight)
-  enter(pass, 'Idle', promoted ? `${backends.canary} already carries everything` : `${backends.stable} carries everything`)
+  pass.next.stable = stable
+  pass.next.canary = canary
+  // Closed before the status was lost: what it carries now is taken from it again.
+  if (closedBy(pass, backends.canary)) return enter(pass, 'RolledBack', `a route names ${backends.canary} as closed`)
+  // Also at 100: carrying everything proves nothing, so it is the hold of the last step.
+  if (weight > 0) return beginJourney(pass, backends.canary, weight)
+  enter(pass, 'Idle', `${backends.stable} carries everything`)
 }
 const existing: Step = (pass) => {
   const missing = pass.seen.routes.find((route) => !present(route))

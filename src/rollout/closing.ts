@@ -1,5 +1,5 @@
 /** Taking traffic from an unproven revision: everything to the proven one, whatever doors and weights look like now. Needs no commit and nobody's permission. */
-import { closedBy, expressed, journey, near, type Pass, present, revisionNamed, shareOf, stableBroken, wantedCount, enter } from './pass.ts'
+import { closedBy, enter, expressed, journey, near, type Pass, present, provenArm, revisionNamed, stableBroken, unprovenShare, wantedCount } from './pass.ts'
 import { carriesNothing, done, endpoints, inOrder, leads, propagated, quiet, ready, run, scaled, split, type Step, turned, waitFor, when } from './procedure.ts'
 import { finish } from './outcome.ts'
 import type { Action } from './actions.ts'
@@ -17,7 +17,12 @@ export const toProven: Step = (pass) => {
   const proven = pass.next.stable?.revision
   const unproven = pass.next.canary?.revision
   if (proven === undefined) return done
-  if (pass.seen.backends || pass.seen.doors.stable.leadsTo === proven) return inOrder(safe(proven), lowered(0, unproven))(pass)
+  if (pass.seen.backends) {
+    const arm = provenArm(pass)
+    if (!arm) return waitFor(`spec.backends to name ${pass.next.stable?.backend}, which is proven: without it nobody can give it the traffic`)
+    return inOrder(safe(arm.revision), lowered(arm.canaryDoor, unproven))(pass)
+  }
+  if (pass.seen.doors.stable.leadsTo === proven) return inOrder(safe(proven), lowered(0, unproven))(pass)
   const count = wantedCount(pass)
   const beside = pass.seen.routes.filter(present).every((route) => route.canaryDoor >= 99.95)
   const turnBack = inOrder(turned('stable', proven, count), leads('own', proven), endpoints('own', count), lowered(0, unproven))
@@ -30,9 +35,9 @@ export const toProven: Step = (pass) => {
 
 /** Traffic never goes onto a door without ready pods, and not onto a broken stable while the canary has more of them. */
 const safe = (proven: string): Step => (pass) => {
-  if (shareOf(pass.seen, pass.next.canary?.revision) === 0) return done
+  if (unprovenShare(pass) === 0) return done
   const stable = revisionNamed(pass.seen, proven)
-  const canary = revisionNamed(pass.seen, pass.next.canary?.revision)
+  const canary = pass.seen.backends ? pass.seen.revisions.find((revision) => revision.name !== proven) : revisionNamed(pass.seen, pass.next.canary?.revision)
   const endpointsOf = pass.seen.backends ? (stable?.ready ?? 0) : pass.seen.doors.stable.ready
   if (endpointsOf === 0 || (stable?.ready ?? 0) === 0) return waitFor(`stable ${proven} to have ready pods: traffic stays where it is, since there is nowhere better`)
   if (stableBroken(pass) && (canary?.ready ?? 0) > (stable?.ready ?? 0)) return waitFor(`stable ${proven}, which is broken (${stable?.ready} ready), to recover: the canary has ${canary?.ready} ready pods`)
@@ -65,7 +70,7 @@ export function draining(pass: Pass): void {
   const current = journey(pass)
   const proven = pass.next.stable?.revision
   const unproven = pass.next.canary?.revision
-  if (shareOf(pass.seen, unproven) > 0) return enter(pass, 'Closing', 'a route leads to it again')
+  if (unprovenShare(pass) > 0.05) return enter(pass, 'Closing', 'a route leads to it again')
   const doors = proven === undefined || pass.seen.backends ? (): typeof done => done : inOrder(when(carriesNothing(pass, 'canary'), leads('canary', proven)), leads('own', proven))
   if (!run(pass, inOrder(doors, scaled(unproven, 0)))) return
   const { outcome, reason, message } = current.closing ?? { outcome: 'RolledBack' as const, reason: 'Closed', message: 'the journey was closed' }
@@ -75,7 +80,7 @@ export function draining(pass: Pass): void {
 /** At rest, for a revision that is closed: what Git or a person gave back to it is taken again. Backends only; with revisions both doors lead to stable. */
 export function keepClosed(pass: Pass): void {
   const canary = pass.seen.backends?.canary
-  if (!canary || closedBy(pass, canary) === undefined) return
+  if (!canary || closedBy(pass, canary) === undefined || pass.seen.doors.stable.ready === 0) return
   for (const route of pass.seen.routes.filter(present))
     if (route.canaryDoor > 0 && !near(expressed(route, 0), route.canaryDoor))
       pass.lower.push({ type: 'Lower', route: route.key, canaryDoor: 0, closedTo: { revision: canary, sequence: pass.seen.status?.sequence ?? 0 }, redirect: false })

@@ -3,7 +3,7 @@ import { adoptionBlockers } from './adoption.ts'
 import { iso } from './duration.ts'
 import { flipDeadline, mayNotRaise } from './journey.ts'
 import { inJourney, type Pass, revisionNamed, shareOf, stableBroken, target, wantedCount } from './pass.ts'
-import { contested } from './rest.ts'
+import { contested, notSwapped } from './rest.ts'
 import type { Condition } from './schema.ts'
 import { evidenceSince } from './verdicts.ts'
 
@@ -81,8 +81,8 @@ function remarks(pass: Pass): Claim[] {
     say('StableBroken', 'PodsNotReady', `${revisionNamed(seen, next.stable.revision)?.ready ?? 0} of ${wantedCount(pass)} pods of ${next.stable.revision} are ready: nothing is lowered onto it`)
   say('TrafficNotMoving', 'NoRequestsSeen', notMoving(pass))
   say('RestSplitDiffers', 'WeightsAtRest', restSplit(pass))
-  if (seen.backends && next.phase === 'Idle' && next.canary === undefined)
-    say('BackendsNotSwapped', 'Promoted', `${next.stable?.backend} carries everything: swap the roles to acknowledge it and to release again: spec.backends.stable: ${next.stable?.backend}, spec.backends.canary: the other`)
+  if ((next.phase === 'Idle' || next.phase === 'RolledBack') && notSwapped(pass))
+    say('BackendsNotSwapped', next.canary === undefined ? 'Promoted' : 'RolesDiffer', `${next.stable?.backend} is proven and carries the traffic: to release again commit spec.backends.stable: ${next.stable?.backend}, and the other as spec.backends.canary`)
   return found
 }
 

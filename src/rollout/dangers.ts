@@ -47,9 +47,12 @@ function otherRevision(pass: Pass): void {
   const wanted = target(pass.seen)
   const canary = pass.next.canary?.revision
   if (wanted === undefined || wanted === canary || pass.next.phase === 'Flipping') return
-  if (wanted === pass.next.stable?.revision) close(pass, 'Withdrawn', 'TemplateIsStable', 'the template is the stable revision again')
+  if (wanted === pass.next.stable?.revision || isProven(pass)) close(pass, 'Withdrawn', 'TemplateIsStable', 'the template is the stable revision again')
   else close(pass, 'Superseded', 'NewRevision', `${wanted} takes the place of ${canary}`)
 }
+
+/** Backends: what the spec calls canary now is the proven one, since the roles were swapped before the promotion. */
+const isProven = (pass: Pass): boolean => pass.seen.backends !== undefined && pass.seen.backends.canaryBackend === pass.next.stable?.backend
 
 function canaryGone(pass: Pass): void {
   const canary = pass.next.canary?.revision

@@ -12,7 +12,8 @@ import { finish } from './outcome.ts'
 /** The canary is noticed; gates are asked; the newest revision is taken. */
 export function waiting(pass: Pass): void {
   const revision = target(pass.seen)
-  if (revision === undefined || revision === pass.next.stable?.revision) return enter(pass, 'Idle', 'the template is the stable revision again')
+  const proven = pass.seen.backends && pass.seen.backends.canaryBackend === pass.next.stable?.backend
+  if (revision === undefined || revision === pass.next.stable?.revision || proven) return enter(pass, 'Idle', 'the template is the stable revision again')
   if (closedBy(pass, revision) === 'Status') return enter(pass, 'RolledBack', `${revision} has failed before`)
   if (pass.next.canary?.revision !== revision) pass.next.canary = { ...describe(pass, revision), ...(pass.seen.backends ? { backend: pass.seen.backends.canaryBackend } : {}) }
   const closed = gates(pass)
@@ -22,7 +23,8 @@ export function waiting(pass: Pass): void {
 
 /** What keeps a revision from starting, as a sentence; undefined: nothing. */
 function gates(pass: Pass): string | undefined {
-  const reason = mayNotRaise(pass)
+  const lacking = pass.seen.routes.find((route) => route.state === 'Refused' || (route.state === 'Missing' && !route.managed))
+  const reason = mayNotRaise(pass) ?? (lacking && `${lacking.key}: ${lacking.message ?? 'is missing'}`)
   if (reason) return reason
   const revision = pass.next.canary?.revision
   if (promotedTo(pass, 0)) return undefined
@@ -135,7 +137,7 @@ export function holding(pass: Pass): void {
   if (!promoted && missingData(pass)) return
   if (!promoted && pass.now < until) {
     wake(pass, until)
-    pass.awaiting = `the hold of ${step.name ?? `${step.weight}%`} until ${iso(until)}`
+    pass.awaiting = `the hold of ${step.name ?? `${weight.wanted}%`} until ${iso(until)}`
     return
   }
   const lacking = weight.wanted > 0 ? notPassing(pass, promoted) : undefined

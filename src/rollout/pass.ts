@@ -91,6 +91,21 @@ function shareIn(seen: Seen, route: RouteSeen, revision: string): number {
 }
 export const present = (route: RouteSeen): boolean => route.state === 'Present'
 
+/** Backends: where the proven one stands now, since roles can be swapped in Git at any time, and the canary's share at which it has everything. */
+export function provenArm(pass: Pass): { readonly revision: string; readonly canaryDoor: 0 | 100 } | undefined {
+  const { backends } = pass.seen
+  const proven = pass.next.stable?.backend
+  if (!backends) return undefined
+  if (proven === undefined || backends.stableBackend === proven) return { revision: backends.stable, canaryDoor: 0 }
+  return backends.canaryBackend === proven ? { revision: backends.canary, canaryDoor: 100 } : undefined
+}
+/** Greatest share of what is not proven: of the canary, or with backends of whatever stands beside the proven one, also under a new template. */
+export function unprovenShare(pass: Pass): number {
+  const arm = provenArm(pass)
+  if (!arm) return shareOf(pass.seen, pass.next.canary?.revision)
+  return Math.max(0, ...pass.seen.routes.filter(present).map((route) => Math.abs(route.canaryDoor - arm.canaryDoor)))
+}
+
 /** Any route sends something to this door. */
 export function carries(seen: Seen, door: 'stable' | 'canary'): boolean {
   return seen.routes.some((route) => present(route) && (door === 'canary' ? route.canaryDoor > 0 : route.canaryDoor < 100))

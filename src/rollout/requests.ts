@@ -141,6 +141,8 @@ function retry(pass: Pass, request: RequestSeen): Answer {
   const wanted = target(pass.seen)
   if (revision !== wanted) return refuse(`${revision} is not what the template says now, which is ${wanted}`)
   if (revision === next.stable?.revision) return refuse(`${revision} is stable`)
+  if (pass.seen.backends && pass.seen.backends.canaryBackend === next.stable?.backend) return refuse(`${next.stable.backend} carries everything as the proven backend: swap the roles in spec.backends first`)
+  if (next.phase === 'Blocked' || next.phase === 'Adopting') return refuse(`nothing has failed: ${pass.seen.rollout.name} is ${next.phase}`)
   if (inJourney(next)) {
     if (next.phase !== 'Held') return refuse(`${revision} is under way: ${next.phase}`)
     leaveHeld(pass, actor(request))

@@ -1,8 +1,8 @@
 /** Outside of a journey: both doors lead to stable, counts are kept, old revisions go. Also notices the next revision. */
 import { countWritten } from './adoption.ts'
 import { describe } from './describe.ts'
-import { carriesNothing, endpoints, inOrder, leads, propagated, ready, run, scaled, split, turned, when } from './procedure.ts'
-import { closedBy, enter, type Pass, present, revisionNamed, target, wantedCount } from './pass.ts'
+import { carriesNothing, endpoints, inOrder, leads, propagated, ready, routesPresent, run, scaled, split, turned, when } from './procedure.ts'
+import { closedBy, enter, type Pass, revisionNamed, target, wantedCount } from './pass.ts'
 import { keepClosed } from './closing.ts'
 import { warm } from './outcome.ts'
 
@@ -35,23 +35,31 @@ function idleBackends(pass: Pass, wanted: string): void {
   const { next, seen } = pass
   const backends = seen.backends!
   keepClosed(pass)
-  const swapped = backends.stableBackend !== next.stable?.backend
-  const nothing = seen.routes.filter(present).every((route) => route.canaryDoor < 0.05)
-  if (swapped && nothing && backends.stableBackend !== backends.canaryBackend) {
-    const known = [next.stable?.backend, next.canary?.backend]
-    next.stable = { ...describe(pass, backends.stable), backend: backends.stableBackend }
-    if (!known.includes(backends.canaryBackend)) return notice(pass, wanted)
-    next.canary = { ...describe(pass, wanted), backend: backends.canaryBackend }
-    return
-  }
-  const promotedOne = next.canary === undefined
-  if (promotedOne || swapped || !nothing) return
+  const named = seen.routes.length > 0 && routesPresent(pass)
+  const nothing = named && seen.routes.every((route) => route.canaryDoor < 0.05 && route.totals.every((total) => total > 0))
+  if (nothing && (backends.stableBackend !== next.stable?.backend || next.canary === undefined)) return acknowledged(pass, wanted)
+  // Promoted and not swapped, or swapped while the new stable does not carry everything: BackendsNotSwapped says what to commit.
+  if (notSwapped(pass)) return
   if (closedBy(pass, wanted) !== undefined) {
     if (next.phase === 'Idle') enter(pass, 'RolledBack', `${wanted} has failed before`)
     return
   }
-  if (wanted !== next.canary!.revision) notice(pass, wanted)
+  const fresh = backends.canaryBackend !== next.canary!.backend && !named
+  if (wanted !== next.canary!.revision && (nothing || fresh)) notice(pass, wanted)
 }
+/** Stable of the spec carries everything, so the roles are as it says: no weight moves. What is canary now and was no arm before is new. */
+function acknowledged(pass: Pass, wanted: string): void {
+  const { next } = pass
+  const backends = pass.seen.backends!
+  const known = [next.stable?.backend, next.canary?.backend, next.previous?.revision]
+  next.stable = { ...describe(pass, backends.stable), backend: backends.stableBackend }
+  next.previous = undefined
+  if (!known.includes(backends.canaryBackend)) return notice(pass, wanted)
+  next.canary = { ...describe(pass, wanted), backend: backends.canaryBackend }
+}
+/** The roles of the spec are not those of the status. */
+export const notSwapped = (pass: Pass): boolean =>
+  pass.seen.backends !== undefined && (pass.next.canary === undefined || pass.seen.backends.stableBackend !== pass.next.stable?.backend)
 
 /** What is kept in step in every phase in which nothing is on its way. Each chore stands for itself; one that waits does not hold up the others. */
 export function chores(pass: Pass): void {
