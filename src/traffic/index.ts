@@ -1,9 +1,11 @@
 /** The routers by the name that `spec.traffic` gives them. A new mesh is one file and one line here. */
+import { gatewayAPI } from './gateway-api.ts'
 import { istio } from './istio.ts'
 import type { Router } from './router.ts'
 import { smi } from './smi.ts'
 
 export const routers = {
+  gatewayAPI,
   istio,
   smi,
 } as const satisfies Readonly<Record<string, Router>>

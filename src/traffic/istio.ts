@@ -1,10 +1,10 @@
 /** Router for Istio's VirtualService: the weights of two destinations in its http routes. Lists of tls and tcp routes are never touched. Pure. */
-import { createHash } from 'node:crypto'
 import type { KubeObject } from '../rollout/objects.ts'
 import { leadsTo, writtenHost } from './hosts.ts'
-import { canonical, listOf, same } from './json.ts'
+import { listOf, same } from './json.ts'
 import { nothingToShare, problem, type Cell, type Edit, type Place, type Problem } from './layout.ts'
 import { routerOf } from './lens.ts'
+import { matchLabel } from './match-label.ts'
 import type { Arms, Destination, RouteReading, Router, Selector, SplitChange } from './router.ts'
 
 /** VirtualService of any served version of networking.istio.io. Labels of unnamed routes are their matches. */
@@ -27,12 +27,9 @@ function called(object: KubeObject): string {
   return `${object.kind} ${namespaceOf(object)}/${object.metadata.name}`
 }
 
-/** The name of an http route, or what tells an unnamed one from the others: its match. Long ones are cut and end in a digest, since status keeps them. */
+/** The name of an http route, or what tells an unnamed one from the others. */
 export function routeLabel(route: any): string {
-  if (typeof route?.name === 'string' && route.name !== '') return route.name
-  if (listOf(route?.match).length === 0) return 'without a name or match'
-  const match = canonical(route.match)
-  return match.length <= 160 ? `match ${match}` : `match ${match.slice(0, 140)}… ${createHash('sha256').update(match).digest('hex').slice(0, 12)}`
+  return matchLabel(route, 'match')
 }
 
 function places(object: KubeObject, arms: Arms, selector: Selector): { places: readonly Place[]; problems: readonly Problem[] } {

@@ -102,7 +102,58 @@ const trafficSplit: Case['sample'] = () =>
       }
     })
 
+const backendRef = fc.record({
+  name: word.map((name) => `other-${name}`), port: fc.constant(80), weight: fc.nat({ max: 100 }), kind: fc.constantFrom('Service', 'ServiceImport'),
+  filters: fc.array(fc.record({ type: fc.constant('RequestHeaderModifier') }), { maxLength: 1 }),
+}, { requiredKeys: ['name'] })
+const pathMatches = fc.array(fc.record({ path: fc.record({ type: fc.constantFrom('PathPrefix', 'Exact'), value: word.map((path) => `/${path}`) }) }), { minLength: 1, maxLength: 2 })
+const ruleExtras = fc.record({
+  timeouts: fc.record({ request: fc.constant('3s') }), filters: fc.array(fc.record({ type: fc.constant('RequestMirror'), requestMirror: fc.record({ backendRef: fc.record({ name: fc.constant('web-canary') }) }) }), { maxLength: 1 }),
+  fieldOfTomorrow: fc.jsonValue({ maxDepth: 2 }),
+}, { requiredKeys: [] })
+const otherNamespace = fc.record({ name: fc.constantFrom('web-stable', 'web-canary'), namespace: fc.constant('other'), port: fc.constant(80), weight: fc.nat({ max: 100 }) })
+const foreignRule = fc.oneof(
+  fc.record({ matches: pathMatches, backendRefs: fc.array(fc.oneof(backendRef, otherNamespace), { minLength: 1, maxLength: 2 }) }),
+  fc.record({ name: word.map((name) => `foreign-${name}`), filters: fc.array(fc.record({ type: fc.constant('RequestRedirect') }), { minLength: 1, maxLength: 1 }) }),
+)
+function splitRule(arms: Arms, sum: fc.Arbitrary<number>, name: string): fc.Arbitrary<{ rule: any; cells: readonly [number, number] }> {
+  return fc.record({
+    weights: split(sum), foreign: fc.array(fc.oneof(backendRef, otherNamespace), { maxLength: 2 }), canaryFirst: fc.boolean(), dropOne: fc.boolean(), at: fc.nat(), extra: ruleExtras,
+    naming: fc.oneof(fc.constant({ name }), pathMatches.map((matches) => ({ matches })), fc.constant({})), defaulted: fc.boolean(), located: fc.boolean(),
+  }).map(({ weights, foreign, canaryFirst, dropOne, at, extra, naming, defaulted, located }) => {
+    const item = ({ service: of }: Arms['stable'], weight: number): any => ({
+      ...(defaulted ? { group: '', kind: 'Service' } : {}), name: of, ...(located ? { namespace } : {}), port: 80, ...(dropOne && weight === 1 ? {} : { weight }),
+    })
+    const two = [item(arms.stable, weights[0]), item(arms.canary, weights[1])]
+    const backendRefs: any[] = [...foreign]
+    const position = at % (foreign.length + 1)
+    backendRefs.splice(position, 0, ...(canaryFirst ? two.toReversed() : two))
+    return { rule: { ...naming, ...extra, backendRefs }, cells: (canaryFirst ? [position + 1, position] : [position, position + 1]) as [number, number] }
+  })
+}
+
+const gatewayRoute: Case['sample'] = ({ oneTotal }) =>
+  total.chain((sum) => {
+    const arms = { stable: arm('web-stable'), canary: arm('web-canary') }
+    const ours = (name: string) => splitRule(arms, oneTotal ? fc.constant(sum) : total, name)
+    return fc.record({ kind: fc.constantFrom('HTTPRoute', 'GRPCRoute'), metadata, before: fc.array(foreignRule, { maxLength: 2 }), first: ours('first'), second: fc.option(ours('second'), { nil: undefined }),
+      after: fc.array(foreignRule, { maxLength: 1 }), chosen: fc.constantFrom('All', 'Names', 'Indexes'), hostnames: fc.array(word, { maxLength: 1 }) })
+      .map(({ kind, metadata: meta, before, first, second, after, chosen, hostnames }): Sample => {
+        const own = [first, ...(second ? [second] : [])]
+        const names = own.map(({ rule }, index) => (chosen === 'Names' && rule.name ? rule.name : String(before.length + index)))
+        return {
+          object: {
+            apiVersion: 'gateway.networking.k8s.io/v1', kind, metadata: meta,
+            spec: { parentRefs: [{ name: 'public', namespace: 'edge' }], hostnames, rules: [...before, ...own.map(({ rule }) => rule), ...after] },
+          },
+          arms, selector: { clusterDomain, ...(chosen === 'All' ? {} : { routes: names }) },
+          weights: own.flatMap(({ cells }, index) => cells.map((cell) => ['spec', 'rules', before.length + index, 'backendRefs', cell, 'weight'])),
+        }
+      })
+  })
+
 export const cases: readonly Case[] = [
+  { name: 'gatewayAPI', sample: gatewayRoute },
   { name: 'istio', sample: virtualService },
   { name: 'smi', sample: trafficSplit },
 ]

@@ -122,7 +122,7 @@ describe.each(cases)('laws of the router $name', ({ name, sample }) => {
   })
 
   test('an object of any shape is a problem, never an exception', () => {
-    const spec = fc.oneof(fc.jsonValue(), fc.record({ http: fc.jsonValue(), backends: fc.jsonValue() }), fc.record({ http: fc.array(fc.record({ name: fc.jsonValue(), match: fc.jsonValue(), route: fc.jsonValue() })), backends: fc.array(fc.jsonValue()) }))
+    const spec = fc.oneof(fc.jsonValue(), fc.record({ http: fc.jsonValue(), backends: fc.jsonValue(), rules: fc.jsonValue() }), fc.record({ rules: fc.array(fc.record({ name: fc.jsonValue(), matches: fc.jsonValue(), backendRefs: fc.jsonValue() })) }), fc.record({ http: fc.array(fc.record({ name: fc.jsonValue(), match: fc.jsonValue(), route: fc.jsonValue() })), backends: fc.array(fc.jsonValue()) }))
     check(fc.property(any, spec, ({ object, arms, selector }, odd) => {
       const broken = { ...object, spec: odd }
       expect(router.read(broken, arms, selector)).toMatchObject({ canary: 0, totals: [] })
@@ -140,11 +140,24 @@ function rival(object: any, weight: readonly (string | number)[]): Record<string
   const entry = at(object, item)
   if (entry.service) return { destination: setAt(object, [...item, 'service'], 'web-rival'), apex: setAt(object, ['spec', 'service'], 'rival') }
   const route = weight.slice(0, 3)
+  if (weight[1] === 'rules') return rivalOfRule(object, route, item)
   const { name } = at(object, route)
   return {
     destination: setAt(object, [...item, 'destination', 'host'], 'rival'),
     subset: setAt(object, [...item, 'destination', 'subset'], 'rival'),
     inserted: setAt(object, route.slice(0, 2), at(object, route.slice(0, 2)).toSpliced(Number(route[2]), 0, { match: [{ port: 1 }], route: [{ destination: { host: 'rival' } }] })),
     ...(name === undefined ? { match: setAt(object, [...route, 'match'], [{ port: 4711 }]), name: setAt(object, [...route, 'name'], 'rival') } : { name: setAt(object, [...route, 'name'], 'rival-of-all') }),
+  }
+}
+
+function rivalOfRule(object: any, rule: readonly (string | number)[], item: readonly (string | number)[]): Record<string, any> {
+  const { name } = at(object, rule)
+  return {
+    destination: setAt(object, [...item, 'name'], 'rival'),
+    kind: setAt(object, [...item, 'kind'], 'ServiceImport'),
+    namespace: setAt(object, [...item, 'namespace'], 'rival'),
+    port: setAt(object, [...item, 'port'], 4711),
+    inserted: setAt(object, rule.slice(0, 2), at(object, rule.slice(0, 2)).toSpliced(Number(rule[2]), 0, { matches: [{ method: 'PUT' }], backendRefs: [{ name: 'rival' }] })),
+    ...(name === undefined ? { matches: setAt(object, [...rule, 'matches'], [{ method: 'PUT' }]), name: setAt(object, [...rule, 'name'], 'rival') } : { name: setAt(object, [...rule, 'name'], 'rival-of-all') }),
   }
 }

@@ -111,5 +111,5 @@ describe('steps that a route cannot tell apart', () => {
 
 test('a router by name: unknown ones are an error that lists the known', () => {
   expect(routerNamed('smi')).toEqual({ router: smi })
-  expect(routerNamed('toString')).toEqual({ problem: 'spec.traffic.toString is unknown: write one of istio, smi' })
+  expect(routerNamed('toString')).toEqual({ problem: 'spec.traffic.toString is unknown: write one of gatewayAPI, istio, smi' })
 })
