@@ -83,7 +83,11 @@ export function observeRollout(world: World, rollout: KubeObject, settings: Sett
     // With an invalid spec nobody knows what our objects have to look like.
     upkeep: scope.problems.length > 0 ? [] : [...view.upkeep, ...managedUpkeep(scope, routes)],
   }
-  const raw: Raw = { scope, routes: new Map(routes.map((route) => [route.key, route])), policies: new Map(view.policies.map((policy) => [policy.name, policy])) }
+  const raw: Raw = {
+    scope,
+    routes: new Map(routes.map((route) => [route.key, route])),
+    policies: new Map(view.policies.map((policy) => [policy.name, policy])),
+  }
   return { state: 'Seen', seen: { ...seen, since: sight(memory, watchpoints(seen), now) }, raw, plan: scope.plan, problems: scope.problems }
 }
 

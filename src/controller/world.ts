@@ -60,21 +60,43 @@ export interface Watched {
 export const watched: readonly Watched[] = [
   { kind: 'Rollout', group: 'sluice.dev', plural: 'rollouts', versions: ['v1alpha1'], namespaced: true },
   { kind: 'RolloutRequest', group: 'sluice.dev', plural: 'rolloutrequests', versions: ['v1alpha1'], namespaced: true },
-  { kind: 'Deployment', group: 'apps', plural: 'deployments', versions: ['v1'], namespaced: true, writers: ['f:spec/f:replicas'], labelIndexes: [rolloutLabel] },
+  {
+    kind: 'Deployment', group: 'apps', plural: 'deployments', versions: ['v1'], namespaced: true,
+    writers: ['f:spec/f:replicas'], labelIndexes: [rolloutLabel],
+  },
   { kind: 'Service', group: '', plural: 'services', versions: ['v1'], namespaced: true, keep: ({ spec }) => ({ spec }) },
-  { kind: 'EndpointSlice', group: 'discovery.k8s.io', plural: 'endpointslices', versions: ['v1'], namespaced: true, labelSelector: rolloutLabel, labelIndexes: ['kubernetes.io/service-name'], keep: endpointsOnly },
+  {
+    kind: 'EndpointSlice', group: 'discovery.k8s.io', plural: 'endpointslices', versions: ['v1'], namespaced: true,
+    labelSelector: rolloutLabel, labelIndexes: ['kubernetes.io/service-name'], keep: endpointsOnly,
+  },
   { kind: 'Pod', group: '', plural: 'pods', versions: ['v1'], namespaced: true, labelSelector: revisionLabel, labelIndexes: [revisionLabel], keep: podHealth },
   { kind: 'HorizontalPodAutoscaler', group: 'autoscaling', plural: 'horizontalpodautoscalers', versions: ['v2', 'v1'], namespaced: true, keep: scaleTarget },
   { kind: 'ScaledObject', group: 'keda.sh', plural: 'scaledobjects', versions: ['v1alpha1'], namespaced: true, optional: true, keep: scaleTarget },
-  { kind: 'VirtualService', group: 'networking.istio.io', plural: 'virtualservices', versions: ['v1', 'v1beta1', 'v1alpha3'], namespaced: true, optional: true, writers: ['f:spec/f:http'], keep: ({ spec }) => ({ spec }) },
-  { kind: 'DestinationRule', group: 'networking.istio.io', plural: 'destinationrules', versions: ['v1', 'v1beta1', 'v1alpha3'], namespaced: true, optional: true, keep: ({ spec }) => ({ spec }) },
-  { kind: 'TrafficSplit', group: 'split.smi-spec.io', plural: 'trafficsplits', versions: ['v1alpha2', 'v1alpha1', 'v1alpha4', 'v1alpha3'], namespaced: true, optional: true, writers: ['f:spec/f:backends'], keep: ({ spec }) => ({ spec }) },
-  { kind: 'ServiceProfile', group: 'linkerd.io', plural: 'serviceprofiles', versions: ['v1alpha2'], namespaced: true, optional: true, keep: ({ spec }) => ({ spec: { dstOverrides: spec?.dstOverrides } }) },
-  { kind: 'ReferenceGrant', group: 'gateway.networking.k8s.io', plural: 'referencegrants', versions: ['v1', 'v1beta1'], namespaced: true, optional: true, keep: ({ spec }) => ({ spec }) },
+  {
+    kind: 'VirtualService', group: 'networking.istio.io', plural: 'virtualservices', versions: ['v1', 'v1beta1', 'v1alpha3'], namespaced: true,
+    optional: true, writers: ['f:spec/f:http'], keep: ({ spec }) => ({ spec }),
+  },
+  {
+    kind: 'DestinationRule', group: 'networking.istio.io', plural: 'destinationrules', versions: ['v1', 'v1beta1', 'v1alpha3'], namespaced: true,
+    optional: true, keep: ({ spec }) => ({ spec }),
+  },
+  {
+    kind: 'TrafficSplit', group: 'split.smi-spec.io', plural: 'trafficsplits', versions: ['v1alpha2', 'v1alpha1', 'v1alpha4', 'v1alpha3'], namespaced: true,
+    optional: true, writers: ['f:spec/f:backends'], keep: ({ spec }) => ({ spec }),
+  },
+  {
+    kind: 'ServiceProfile', group: 'linkerd.io', plural: 'serviceprofiles', versions: ['v1alpha2'], namespaced: true,
+    optional: true, keep: ({ spec }) => ({ spec: { dstOverrides: spec?.dstOverrides } }),
+  },
+  {
+    kind: 'ReferenceGrant', group: 'gateway.networking.k8s.io', plural: 'referencegrants', versions: ['v1', 'v1beta1'], namespaced: true,
+    optional: true, keep: ({ spec }) => ({ spec }),
+  },
   { kind: 'ConfigMap', group: '', plural: 'configmaps', versions: ['v1'], namespaced: true, metadataOnly: true, keep: () => ({}) },
   { kind: 'Namespace', group: '', plural: 'namespaces', versions: ['v1'], namespaced: false, metadataOnly: true, keep: () => ({}) },
   {
-    kind: 'ValidatingAdmissionPolicyBinding', group: 'admissionregistration.k8s.io', plural: 'validatingadmissionpolicybindings', versions: ['v1'], namespaced: false, optional: true,
+    kind: 'ValidatingAdmissionPolicyBinding', group: 'admissionregistration.k8s.io', plural: 'validatingadmissionpolicybindings', versions: ['v1'],
+    namespaced: false, optional: true,
     keep: ({ spec }) => ({ spec: { policyName: spec?.policyName, validationActions: spec?.validationActions } }),
   },
 ]
@@ -88,8 +110,8 @@ export function prune(watch: Watched): (object: KubeObject) => KubeObject {
 
 /** Tools that write what Git says, again and again. Everybody else counts as a person. */
 const gitOpsManagers = [
-  'argocd-controller', 'argocd-application-controller', 'kustomize-controller', 'helm-controller', 'flux', 'flux-client-side-apply', 'helm', 'Helm', 'fleetagent',
-  'configsync.gke.io', 'pulumi-kubernetes', 'terraform', 'Terraform', 'HashiCorp', 'werf',
+  'argocd-controller', 'argocd-application-controller', 'kustomize-controller', 'helm-controller', 'flux', 'flux-client-side-apply', 'helm', 'Helm',
+  'fleetagent', 'configsync.gke.io', 'pulumi-kubernetes', 'terraform', 'Terraform', 'HashiCorp', 'werf',
 ]
 
 /** Whether a field manager is a GitOps tool: it would set the same value again. Argo CD with client-side apply signs as `argocd-controller`. */

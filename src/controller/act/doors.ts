@@ -15,8 +15,11 @@ export async function turnDoor(writer: Writer, { scope }: Raw, { door, to }: Ext
   const selector = doorSelector(workload, to)
   const present = scope.doors[door]
   if (present) {
-    const patch = [...unchangedSince(present), { op: 'test' as const, path: '/spec/selector', value: present.spec?.selector ?? null }, { op: 'add' as const, path: '/spec/selector', value: selector }]
-    return done(await writer.patch('Service', present, patch))
+    return done(await writer.patch('Service', present, [
+      ...unchangedSince(present),
+      { op: 'test', path: '/spec/selector', value: present.spec?.selector ?? null },
+      { op: 'add', path: '/spec/selector', value: selector },
+    ]))
   }
   const shape = wantedShape(scope)
   if (!shape) return refused('Invalid', `no port is known for Service ${name}: set spec.service.port`)

@@ -27,7 +27,11 @@ export async function scaleRevision(writer: Writer, { scope }: Raw, { revision, 
   const seen: number = present.spec?.replicas ?? 1
   if (seen === replicas) return unchanged
   const same = replicas < seen ? unchangedSince(present) : sameObject(present)
-  return done(await writer.patch('Deployment', present, [...same, { op: 'test', path: '/spec/replicas', value: seen }, { op: 'replace', path: '/spec/replicas', value: replicas }]))
+  return done(await writer.patch('Deployment', present, [
+    ...same,
+    { op: 'test', path: '/spec/replicas', value: seen },
+    { op: 'replace', path: '/spec/replicas', value: replicas },
+  ]))
 }
 
 export async function deleteRevision(writer: Writer, { scope }: Raw, { revision }: Of<'DeleteRevision'>): Promise<ActResult> {
@@ -45,7 +49,8 @@ export async function scaleWorkload(writer: Writer, { scope }: Raw, { replicas }
   const { workload } = scope
   if (!workload) return refused('NotFound', `Deployment ${scope.plan.workload} does not exist`)
   if ((workload.spec?.replicas ?? 1) === replicas) return unchanged
-  const answer = await writer.patchSubresource('Deployment', workload, 'scale', [...unchangedSince(workload), { op: 'add', path: '/spec/replicas', value: replicas }])
+  const patch = [...unchangedSince(workload), { op: 'add' as const, path: '/spec/replicas', value: replicas }]
+  const answer = await writer.patchSubresource('Deployment', workload, 'scale', patch)
   if (!answer.ok) return answer
   writer.context.applied('Deployment', scaledTo(workload, answer.value, replicas))
   return { ok: true, wrote: true, afterwards: writer.disowning('Deployment', workload) }

@@ -14,7 +14,11 @@ export async function writeReplicas(writer: Writer, { scope }: Raw, { replicas }
   const { rollout } = scope
   const seen: number | undefined = rollout.spec?.replicas
   if (seen === replicas) return unchanged
-  return done(await writer.patch('Rollout', rollout, [...sameObject(rollout), { op: 'test', path: '/spec/replicas', value: seen ?? null }, { op: 'add', path: '/spec/replicas', value: replicas }]))
+  return done(await writer.patch('Rollout', rollout, [
+    ...sameObject(rollout),
+    { op: 'test', path: '/spec/replicas', value: seen ?? null },
+    { op: 'add', path: '/spec/replicas', value: replicas },
+  ]))
 }
 
 export async function setFinalizer(writer: Writer, { scope }: Raw, { present }: Of<'SetFinalizer'>): Promise<ActResult> {

@@ -32,11 +32,12 @@ async function keepDoor(writer: Writer, scope: Scope, name: string): Promise<Act
   const shape = wantedShape(scope)
   if (!present || !shape || !scope.workload) return unchanged
   const { ports, sessionAffinity, sessionAffinityConfig } = shape
+  const superfluous = sessionAffinityConfig === undefined && present.spec?.sessionAffinityConfig !== undefined
   const spec: readonly JsonPatchOp[] = sameShape(shapeOf(present), shape) ? [] : [
     { op: 'add', path: '/spec/ports', value: ports },
     { op: 'add', path: '/spec/sessionAffinity', value: sessionAffinity },
     ...(sessionAffinityConfig !== undefined ? [{ op: 'add' as const, path: '/spec/sessionAffinityConfig', value: sessionAffinityConfig }] : []),
-    ...(sessionAffinityConfig === undefined && present.spec?.sessionAffinityConfig !== undefined ? [{ op: 'remove' as const, path: '/spec/sessionAffinityConfig' }] : []),
+    ...(superfluous ? [{ op: 'remove' as const, path: '/spec/sessionAffinityConfig' }] : []),
   ]
   return await write(writer, 'Service', present, [...spec, ...owned(present, scope.workload), ...annotated(present, memoryOf(scope.spec))])
 }
@@ -62,7 +63,8 @@ async function keepRevision(writer: Writer, scope: Scope, name: string): Promise
   const { workload } = scope
   if (!present || !workload) return unchanged
   const unsettled = present.metadata.annotations?.[sentAnnotation] !== undefined && sameRevision(workload, present)
-  return await write(writer, 'Deployment', present, [...owned(present, workload), ...(unsettled ? annotated(present, settledAnnotations(workload, present)) : [])])
+  const settled = unsettled ? annotated(present, settledAnnotations(workload, present)) : []
+  return await write(writer, 'Deployment', present, [...owned(present, workload), ...settled])
 }
 
 /** Adds the owner; owners of the same name under an old uid go, since they would have the object collected. */

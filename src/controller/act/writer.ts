@@ -48,7 +48,8 @@ export class Writer {
   /** A JSON patch on an object; an empty one is not sent. */
   async patch(kind: Kind, object: KubeObject, patch: readonly JsonPatchOp[] | object, options?: CallOptions): Promise<Result<KubeObject>> {
     if (Array.isArray(patch) && patch.length === 0) return { ok: true, value: object }
-    return await this.#with(kind, async (resource) => this.#applied(kind, await this.api.patch(resource, object.metadata.namespace, object.metadata.name, patch, undefined, options)))
+    const { namespace, name } = object.metadata
+    return await this.#with(kind, async (resource) => this.#applied(kind, await this.api.patch(resource, namespace, name, patch, undefined, options)))
   }
 
   /** A patch of a subresource, whose answer is for the caller to read: that of `scale` is no object of this kind. */
@@ -62,8 +63,9 @@ export class Writer {
 
   /** Deletes exactly the object that was seen: same uid, and nothing changed in it since. One that is gone already is fine. */
   async delete(kind: Kind, object: KubeObject): Promise<ActResult> {
-    const { uid, resourceVersion } = object.metadata
-    const answer = await this.#with(kind, (resource) => this.api.delete(resource, object.metadata.namespace, object.metadata.name, { uid, resourceVersion, propagationPolicy: 'Background' }))
+    const { namespace, name, uid, resourceVersion } = object.metadata
+    const asSeen = { uid, resourceVersion, propagationPolicy: 'Background' as const }
+    const answer = await this.#with(kind, (resource) => this.api.delete(resource, namespace, name, asSeen))
     if (!answer.ok && answer.reason !== 'NotFound') return answer
     this.context.removed(kind, object)
     return { ok: true, wrote: answer.ok }

@@ -12,12 +12,16 @@ export function armsOf(spec: Partial<RolloutSpec>, name: string, namespace: stri
     return { stable: service(names.stable, namespace, clusterDomain), canary: service(names.canary, namespace, clusterDomain) }
   }
   if (!backends) return undefined
-  const arm = (backend: { service?: string; subset?: string }) => backendArm(backend, backends.host, namespace, clusterDomain)
+  const arm = (backend: Backend) => backendArm(backend, backends.host, namespace, clusterDomain)
   const [stable, canary] = [arm(backends.stable), arm(backends.canary)]
   return stable && canary && { stable, canary }
 }
 
-function backendArm(backend: { service?: string; subset?: string }, host: string | undefined, namespace: string, clusterDomain: string): Destination | undefined {
+interface Backend {
+  readonly service?: string
+  readonly subset?: string
+}
+function backendArm(backend: Backend, host: string | undefined, namespace: string, clusterDomain: string): Destination | undefined {
   const named = backend.service ?? host
   if (named === undefined) return undefined
   const full = fullHost(named, namespace, clusterDomain)

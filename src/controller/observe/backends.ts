@@ -47,7 +47,8 @@ function armSeen(scope: Scope, destination: Destination, template: KubeObject | 
   const found = podLabels(scope, destination)
   if ('missing' in found) return { revision: backendRevision(backend, template), backend, destination, workloads: [], missing: found.missing }
   const workloads = deploymentsWith(scope, destination.namespace, found.labels)
-  const none = { reason: 'BackendWithoutWorkload', message: `no Deployment in ${destination.namespace} has the pod labels ${describe(found.labels)} of ${backend}: correct the selector or the subset` }
+  const message = `no Deployment in ${destination.namespace} has the pod labels ${describe(found.labels)} of ${backend}: correct the selector or the subset`
+  const none = { reason: 'BackendWithoutWorkload', message }
   return { revision: backendRevision(backend, template), backend, destination, workloads, ...(workloads.length === 0 ? { missing: none } : {}) }
 }
 
@@ -58,7 +59,9 @@ function podLabels(scope: Scope, { namespace, service, host, subset }: Destinati
   const found = scope.world.get('Service', namespace, service)
   if (!found) return missing('BackendMissing', `there is no Service ${service} in ${namespace}, which spec.backends names: create it or correct the name`)
   const selector: Record<string, string> | undefined = found.spec?.selector
-  if (!selector || Object.keys(selector).length === 0) return missing('BackendMissing', `Service ${service} in ${namespace} has no selector, so its pods are not known: give it one`)
+  if (!selector || Object.keys(selector).length === 0) {
+    return missing('BackendMissing', `Service ${service} in ${namespace} has no selector, so its pods are not known: give it one`)
+  }
   if (subset === undefined) return { labels: selector }
   const rules = destinationRules(scope, host)
   const labels = rules.map((rule) => subsetLabels(rule, subset)).find((found) => found !== undefined)

@@ -11,18 +11,22 @@ import { belongsToAnother, doors, isOurs, type Scope, timeOf } from './scope.ts'
 /** For revisions mode; of backends only claims are asked. */
 export function blockersOf(scope: Scope, templateRevision: string | undefined): readonly Blocker[] {
   if (scope.plan.mode === 'Backends') return [...claimBlockers(scope), ...hostBlockers(scope)]
-  return [...claimBlockers(scope), ...autoscaled(scope), ...namesTaken(scope, templateRevision), ...ports(scope), ...plainSelector(scope), ...hostBlockers(scope)]
+  return [
+    ...claimBlockers(scope), ...autoscaled(scope), ...namesTaken(scope, templateRevision),
+    ...ports(scope), ...plainSelector(scope), ...hostBlockers(scope),
+  ]
 }
 
 /** An autoscaler of the template would scale it up again, and its pods serve nobody. Once adopted it is switched off by the zero replicas. */
 function autoscaled(scope: Scope): Blocker[] {
-  const targets = (['HorizontalPodAutoscaler', 'ScaledObject'] as const).flatMap((kind) => scope.world.list(kind, scope.namespace).map((object) => ({ kind, object })))
-  const hit = targets.find(({ object }) => {
+  const { world, namespace } = scope
+  const hit = [...world.list('HorizontalPodAutoscaler', namespace), ...world.list('ScaledObject', namespace)].find((object) => {
     const { kind = 'Deployment', name } = object.spec?.scaleTargetRef ?? {}
     return kind === 'Deployment' && name === scope.plan.workload
   })
   if (!hit) return []
-  const message = `${hit.kind} ${hit.object.metadata.name} scales Deployment ${scope.plan.workload}: let its scaleTargetRef be {apiVersion: sluice.dev/v1alpha1, kind: Rollout, name: ${scope.name}}`
+  const target = `{apiVersion: sluice.dev/v1alpha1, kind: Rollout, name: ${scope.name}}`
+  const message = `${hit.kind} ${hit.metadata.name} scales Deployment ${scope.plan.workload}: let its scaleTargetRef be ${target}`
   return [{ reason: 'HPATargetsWorkload', message, stops: 'Adoption', stalled: true }]
 }
 
@@ -33,27 +37,31 @@ function namesTaken(scope: Scope, templateRevision: string | undefined): Blocker
   })
   const revision = templateRevision === undefined ? undefined : scope.world.get('Deployment', scope.namespace, templateRevision)
   const deployments = revision && !isOurs(revision, scope.name) ? [`Deployment ${templateRevision}`] : []
-  return [...services, ...deployments].map((what) => ({
-    reason: 'NameTaken', message: `${what} in ${scope.namespace} exists and is not of this Rollout: rename it, or let spec.service.name differ; it is never taken over`, stops: 'Raise', stalled: true,
-  }))
+  return [...services, ...deployments].map((what) => {
+    const message = `${what} in ${scope.namespace} exists and is not of this Rollout: rename it, or let spec.service.name differ; it is never taken over`
+    return { reason: 'NameTaken', message, stops: 'Raise', stalled: true }
+  })
 }
 
 function ports(scope: Scope): Blocker[] {
   const shape = wantedShape(scope)
   const port = scope.spec.service?.port
   if (!shape) {
-    const message = `spec.service.port is not set and there is no Service ${scope.names.own} in ${scope.namespace} whose ports the doors could have: set spec.service.port or create the Service`
+    const message = `spec.service.port is not set and there is no Service ${scope.names.own} in ${scope.namespace} whose ports the doors could have: `
+      + 'set spec.service.port or create the Service'
     return [{ reason: 'ServiceMissing', message, stops: 'Raise', stalled: true }]
   }
   if (port === undefined || shape.ports.some((one) => one.port === port)) return []
-  const message = `spec.service.port is ${port}, but Service ${scope.names.own} has ${shape.ports.map((one) => one.port).join(', ')}: write one of them, or leave spec.service.port out`
+  const ports = shape.ports.map((one) => one.port).join(', ')
+  const message = `spec.service.port is ${port}, but Service ${scope.names.own} has ${ports}: write one of them, or leave spec.service.port out`
   return [{ reason: 'PortMissing', message, stops: 'Raise', stalled: true }]
 }
 
 /** Services select by equal labels only. */
 function plainSelector(scope: Scope): Blocker[] {
   if (!scope.workload || Object.keys(scope.workload.spec?.selector?.matchLabels ?? {}).length > 0) return []
-  const message = `Deployment ${scope.plan.workload} selects its pods without matchLabels, and a Service cannot select by expressions: give its spec.selector at least one matchLabel`
+  const message = `Deployment ${scope.plan.workload} selects its pods without matchLabels, and a Service cannot select by expressions: `
+    + 'give its spec.selector at least one matchLabel'
   return [{ reason: 'SelectorNotPlain', message, stops: 'Adoption', stalled: true }]
 }
 

@@ -31,10 +31,12 @@ export function claimBlockers(scope: Scope): readonly Blocker[] {
   const wanted = new Set(mine.all)
   for (const other of scope.world.list('Rollout', undefined)) {
     const theirs = claimsOf(scope, other)
-    if (!theirs.all.some((claim) => wanted.has(claim)) || other.metadata.uid === scope.rollout.metadata.uid || !isOlder(other, theirs, scope.rollout, mine)) continue
+    if (other.metadata.uid === scope.rollout.metadata.uid || !theirs.all.some((claim) => wanted.has(claim))) continue
+    if (!isOlder(other, theirs, scope.rollout, mine)) continue
     const what = overlap(scope, mine, other)
     if (!what) continue
-    const message = `${what} belongs to the older Rollout ${other.metadata.namespace}/${other.metadata.name}: delete one of the two, or give each a target of its own`
+    const { namespace, name } = other.metadata
+    const message = `${what} belongs to the older Rollout ${namespace}/${name}: delete one of the two, or give each a target of its own`
     return [{ reason: 'TargetClaimed', message, stops: 'Raise', stalled: true }]
   }
   return []
@@ -58,7 +60,8 @@ function claimsOf(scope: Scope, rollout: KubeObject): Claims {
     const where = ref.namespace ?? namespace
     return { object: `VirtualService ${where}/${ref.name}`, namespace: where, name: ref.name, ...(ref.routes ? { routes: ref.routes } : {}) }
   })
-  const claims: Claims = { all: [...objects, ...routes.map(({ object }) => object)], createdAt: timeOf(rollout.metadata.creationTimestamp), spec, named, objects, routes }
+  const all = [...objects, ...routes.map(({ object }) => object)]
+  const claims: Claims = { all, createdAt: timeOf(rollout.metadata.creationTimestamp), spec, named, objects, routes }
   known.set(rollout, claims)
   return claims
 }

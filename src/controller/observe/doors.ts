@@ -32,9 +32,15 @@ export function doorUpkeep(scope: Scope): Seen['upkeep'] {
 
 function doorSeen(scope: Scope, door: Door): DoorSeen {
   const service = scope.doors[door]
-  if (!service) return { state: !scope.foreign[door] ? 'Absent' : door === 'own' && !belongsToAnother(scope, scope.foreign[door]) ? 'Theirs' : 'Taken', ready: 0, others: 0 }
+  if (!service) return { state: foreignState(scope, door), ready: 0, others: 0 }
   const to = leadsTo(service, scope.workload)
   return { state: 'Present', ...(to === undefined ? {} : { leadsTo: to }), ...countEndpoints(scope.world, service, to) }
+}
+
+function foreignState(scope: Scope, door: Door): 'Absent' | 'Theirs' | 'Taken' {
+  const foreign = scope.foreign[door]
+  if (!foreign) return 'Absent'
+  return door === 'own' && !belongsToAnother(scope, foreign) ? 'Theirs' : 'Taken'
 }
 
 /**

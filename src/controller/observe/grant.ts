@@ -5,13 +5,16 @@ import type { World } from '../world.ts'
 
 /** A target in the rollout's own namespace needs no grant; elsewhere the annotation on the target or a ReferenceGrant beside it. Either is enough. */
 export function granted(world: World, namespace: string, target: KubeObject): boolean {
-  return target.metadata.namespace === namespace || allows(target, namespace) || world.list('ReferenceGrant', target.metadata.namespace).some((grant) => refers(grant, namespace, target))
+  if (target.metadata.namespace === namespace || allows(target, namespace)) return true
+  return world.list('ReferenceGrant', target.metadata.namespace).some((grant) => refers(grant, namespace, target))
 }
 
 /** The sentence for a refused target, with the line that grants it. */
 export function notGranted(namespace: string, target: KubeObject): { readonly reason: string; readonly message: string } {
   const where = `${target.kind} ${target.metadata.namespace}/${target.metadata.name}`
-  return { reason: 'NotGranted', message: `${where} does not allow Rollouts of namespace ${namespace}: annotate it with ${allowFromAnnotation}: ${namespace}, or create a ReferenceGrant in ${target.metadata.namespace}` }
+  const message = `${where} does not allow Rollouts of namespace ${namespace}: annotate it with ${allowFromAnnotation}: ${namespace}, `
+    + `or create a ReferenceGrant in ${target.metadata.namespace}`
+  return { reason: 'NotGranted', message }
 }
 
 function allows(target: KubeObject, namespace: string): boolean {
@@ -23,5 +26,5 @@ function refers(grant: KubeObject, namespace: string, target: KubeObject): boole
   const { from = [], to = [] }: { from?: Record<string, string>[]; to?: Record<string, string>[] } = grant.spec ?? {}
   const group = target.apiVersion.includes('/') ? target.apiVersion.split('/')[0] : ''
   return from.some((entry) => entry['group'] === 'sluice.dev' && entry['kind'] === 'Rollout' && entry['namespace'] === namespace)
-    && to.some((entry) => entry['group'] === group && entry['kind'] === target.kind && (entry['name'] === undefined || entry['name'] === '' || entry['name'] === target.metadata.name))
+    && to.some((entry) => entry['group'] === group && entry['kind'] === target.kind && (entry['name'] || target.metadata.name) === target.metadata.name)
 }

@@ -11,8 +11,10 @@ import { wantedShape } from './doors.ts'
 import type { Route } from './routes.ts'
 import { isOurs, type Scope } from './scope.ts'
 
+type Wanted = { readonly object: KubeObject } | { readonly problems: readonly { readonly reason: string; readonly message: string }[] }
+
 /** The managed object with the canary door at this share in percent and weights that sum up to `atLeast` or more, or what keeps it from being written. */
-export function wantedRoute(scope: Scope, route: Route, canaryDoor: number, atLeast = 0): { readonly object: KubeObject } | { readonly problems: readonly { reason: string; message: string }[] } {
+export function wantedRoute(scope: Scope, route: Route, canaryDoor: number, atLeast = 0): Wanted {
   const resource = scope.world.resource(route.kind)
   if (!resource) return { problems: [{ reason: 'MeshNotServed', message: `the API server does not serve ${route.kind}` }] }
   const wanted = {

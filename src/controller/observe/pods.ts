@@ -7,7 +7,10 @@ import type { World } from '../world.ts'
 export type Trouble = NonNullable<RevisionSeen['trouble']>
 
 /** Reasons of a waiting container that no time cures; the container is there to be described only. */
-const stuck = ['ImagePullBackOff', 'ErrImagePull', 'InvalidImageName', 'ErrImageNeverPull', 'CreateContainerConfigError', 'CreateContainerError', 'RunContainerError']
+const stuck = [
+  'ImagePullBackOff', 'ErrImagePull', 'InvalidImageName', 'ErrImageNeverPull',
+  'CreateContainerConfigError', 'CreateContainerError', 'RunContainerError',
+]
 
 /** The worst that the pods of a revision, or its Deployment, say about it; a crash before anything else. */
 export function troubleOf(world: World, deployment: KubeObject): Trouble | undefined {
@@ -36,11 +39,13 @@ function podTrouble(pod: KubeObject): Trouble[] {
 function containerTrouble(pod: string, container: any): Trouble[] {
   const { waiting, terminated } = container.state ?? {}
   const where = `pod ${pod}, container ${container.name}`
-  if (waiting?.reason === 'CrashLoopBackOff') return [{ reason: 'CrashLoopBackOff', message: `${where}: ${exitOf(container) ?? waiting.message ?? 'crashes again and again'}`, crash: true }]
+  if (waiting?.reason === 'CrashLoopBackOff') {
+    return [{ reason: 'CrashLoopBackOff', message: `${where}: ${exitOf(container) ?? waiting.message ?? 'crashes again and again'}`, crash: true }]
+  }
   if (stuck.includes(waiting?.reason)) return [{ reason: waiting.reason, message: `${where}: ${waiting.message ?? waiting.reason}`, crash: false }]
   // Between two restarts: the back-off has not begun, but the container has crashed before.
-  if (terminated && terminated.exitCode !== 0 && container.restartCount > 0) return [{ reason: terminated.reason ?? 'Error', message: `${where}: ${exitOf(container) ?? 'crashed'}`, crash: true }]
-  return []
+  const crashed = terminated && terminated.exitCode !== 0 && container.restartCount > 0
+  return crashed ? [{ reason: terminated.reason ?? 'Error', message: `${where}: ${exitOf(container) ?? 'crashed'}`, crash: true }] : []
 }
 
 function exitOf(container: any): string | undefined {

@@ -36,7 +36,8 @@ export function policiesSeen(scope: Scope, arms: Arms): PoliciesSeen {
   // One that can no longer be carried leaves the doors' rules as they are: an old policy is better than none.
   if (problems.length > 0) return { policies: [], upkeep: [], blockers: problems.map((problem) => ({ ...problem, stops: 'Raise', stalled: true })) }
   const present = scope.world.list('DestinationRule', scope.namespace, { [rolloutLabel]: scope.name })
-  const policies = [...wanted.map((rule) => policyOf(rule, scope)), ...present.filter((rule) => !wanted.some(({ metadata }) => metadata.name === rule.metadata.name)).map((rule) => ({ name: rule.metadata.name, present: rule }))]
+  const superfluous = present.filter((rule) => !wanted.some(({ metadata }) => metadata.name === rule.metadata.name))
+  const policies = [...wanted.map((rule) => policyOf(rule, scope)), ...superfluous.map((rule) => ({ name: rule.metadata.name, present: rule }))]
   return { policies, upkeep: policies.filter(isOut).map(({ name }) => ({ key: `Policy/${name}`, what: 'Policy' })), blockers: taken(policies, scope) }
 }
 
@@ -50,7 +51,8 @@ function isOut({ wanted, present }: Policy): boolean {
 }
 
 function taken(policies: readonly Policy[], scope: Scope): Blocker[] {
-  return policies.filter(({ present }) => present && !isOurs(present, scope.name)).map(({ name }) => ({
-    reason: 'NameTaken', message: `DestinationRule ${name} in ${scope.namespace} exists and is not ours: rename it; it is never taken over`, stops: 'Raise', stalled: true,
-  }))
+  return policies.filter(({ present }) => present && !isOurs(present, scope.name)).map(({ name }) => {
+    const message = `DestinationRule ${name} in ${scope.namespace} exists and is not ours: rename it; it is never taken over`
+    return { reason: 'NameTaken', message, stops: 'Raise', stalled: true }
+  })
 }

@@ -17,7 +17,8 @@ function unroutedCallers(scope: Scope): Remark[] {
   if (!service || !selector || !scope.workload) return []
   const labels: Record<string, string> = scope.workload.spec?.template?.metadata?.labels ?? {}
   if (!Object.entries(selector).every(([key, value]) => labels[key] === value)) return []
-  const message = `callers that no route covers, as those outside the mesh, reach every ready revision through Service ${service.metadata.name}; take it out of Git and delete it, and Sluice makes one that leads to stable only`
+  const message = `callers that no route covers, as those outside the mesh, reach every ready revision through Service ${service.metadata.name}; `
+    + 'take it out of Git and delete it, and Sluice makes one that leads to stable only'
   return [{ type: 'UnroutedCallersReachCanary', reason: 'ServiceSelectsAllRevisions', message }]
 }
 
@@ -27,7 +28,9 @@ function missingConfig(scope: Scope): Remark[] {
   if (!stable || scope.world.state('ConfigMap') !== 'Synced') return []
   const missing = configMapsOf(stable).filter((name) => !scope.world.get('ConfigMap', scope.namespace, name))
   if (missing.length === 0) return []
-  const message = `ConfigMap ${missing.join(', ')}, which stable revision ${stable.metadata.name} names, is gone, so its pods could not start again: restore it, and keep pruned ones until the next promotion (Argo CD: argocd.argoproj.io/sync-options: Prune=false; Flux: kustomize.toolkit.fluxcd.io/prune: disabled)`
+  const message = `ConfigMap ${missing.join(', ')}, which stable revision ${stable.metadata.name} names, is gone, so its pods could not start again: `
+    + 'restore it, and keep pruned ones until the next promotion '
+    + '(Argo CD: argocd.argoproj.io/sync-options: Prune=false; Flux: kustomize.toolkit.fluxcd.io/prune: disabled)'
   return [{ type: 'StableNotRestartable', reason: 'ConfigMapMissing', message }]
 }
 

@@ -29,7 +29,8 @@ function requestSeen(request: KubeObject, provedSince: number): RequestSeen {
   const { uid = '', name, creationTimestamp } = request.metadata
   const createdAt = timeOf(creationTimestamp)
   const answeredAt: string | undefined = request.status?.at
-  return { uid, name, createdAt, spec: request.spec, ...(answeredAt ? { answeredAt: timeOf(answeredAt) } : {}), verified: Boolean(request.spec.requestedBy) && createdAt >= provedSince }
+  const verified = Boolean(request.spec.requestedBy) && createdAt >= provedSince
+  return { uid, name, createdAt, spec: request.spec, ...(answeredAt ? { answeredAt: timeOf(answeredAt) } : {}), verified }
 }
 
 /** Unix ms since when the API server refuses requests in a foreign name; Infinity where it does not. */

@@ -101,7 +101,8 @@ export function routeRemarks(route: Route): readonly { readonly type: string; re
   if (!route.object || route.redirects) return []
   const names = route.router.read(route.object, route.arms, route.selector).canaryOnly.filter((only) => !only.redirected).map((only) => `"${only.name}"`)
   if (names.length === 0) return []
-  const message = `${route.key}: route ${names.join(', ')} leads to the canary whatever the weight, also after a rollback; set canaryOnlyRoutes: RedirectOnRollback to have it led to stable then`
+  const message = `${route.key}: route ${names.join(', ')} leads to the canary whatever the weight, also after a rollback; `
+    + 'set canaryOnlyRoutes: RedirectOnRollback to have it led to stable then'
   return [{ type: 'CanaryOnlyRouteExposed', reason: 'RouteLeadsToCanaryOnly', message }]
 }
 
@@ -121,7 +122,8 @@ function nameTaken({ key }: Route): { reason: string; message: string } {
 
 function meshNotServed(kind: Kind): { reason: string; message: string } {
   const mesh = kind === 'TrafficSplit' ? 'the SMI extension (linkerd-smi)' : 'Istio'
-  return { reason: 'MeshNotServed', message: `the API server does not serve ${kind}: install ${mesh} with its CRDs, or choose another provider in spec.traffic` }
+  const message = `the API server does not serve ${kind}: install ${mesh} with its CRDs, or choose another provider in spec.traffic`
+  return { reason: 'MeshNotServed', message }
 }
 
 /** Linkerd's extension copies the split into a ServiceProfile; where that kind is not served nothing can be asked. */

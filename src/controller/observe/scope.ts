@@ -59,8 +59,13 @@ export function timeOf(text: string | undefined): number {
   return text === undefined ? 0 : Date.parse(text)
 }
 
+export interface ReadSpec {
+  readonly spec: RolloutSpec
+  readonly planned: Plan
+  readonly problems: readonly SpecProblem[]
+}
 /** The spec and its plan. One that cannot be planned is reduced to what leads to its objects, so that a running journey can still be lowered and aborted. */
-export function readSpec(rollout: KubeObject, settings: Pick<Settings, 'scrapeIntervalMs'>): { spec: RolloutSpec; planned: Plan; problems: readonly SpecProblem[] } {
+export function readSpec(rollout: KubeObject, settings: Pick<Settings, 'scrapeIntervalMs'>): ReadSpec {
   const { name } = rollout.metadata
   const spec: RolloutSpec = rollout.spec ?? {}
   const whole = plan(spec, name, settings)
@@ -80,7 +85,14 @@ function parts(spec: RolloutSpec): readonly RolloutSpec[] {
   const { workloadRef, backends, service, traffic, replicas, deletionPolicy } = spec
   const steps = [{ weight: 100 }]
   const none: RolloutSpec = { workloadRef: { kind: 'Deployment', name: 'none' }, steps }
-  return [{ workloadRef, backends, service, traffic, replicas, deletionPolicy, steps }, { workloadRef, backends, service, traffic, steps }, { workloadRef, backends, traffic, steps }, { workloadRef, service, steps }, { workloadRef, steps }, none]
+  return [
+    { workloadRef, backends, service, traffic, replicas, deletionPolicy, steps },
+    { workloadRef, backends, service, traffic, steps },
+    { workloadRef, backends, traffic, steps },
+    { workloadRef, service, steps },
+    { workloadRef, steps },
+    none,
+  ]
 }
 
 function servicesOf(world: World, namespace: string, rollout: string, names: DoorNames): Pick<Scope, 'doors' | 'foreign'> {
@@ -95,6 +107,7 @@ function servicesOf(world: World, namespace: string, rollout: string, names: Doo
 }
 
 function revisionsOf(world: World, namespace: string, rollout: string): readonly KubeObject[] {
-  const ours = world.list('Deployment', namespace, { [rolloutLabel]: rollout }).filter((deployment) => deployment.metadata.labels?.[revisionLabel] !== undefined)
+  const labelled = world.list('Deployment', namespace, { [rolloutLabel]: rollout })
+  const ours = labelled.filter((deployment) => deployment.metadata.labels?.[revisionLabel] !== undefined)
   return ours.toSorted((a, b) => timeOf(b.metadata.creationTimestamp) - timeOf(a.metadata.creationTimestamp) || (a.metadata.name < b.metadata.name ? -1 : 1))
 }

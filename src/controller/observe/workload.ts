@@ -66,7 +66,8 @@ export function revisionSeen(scope: Scope, deployment: KubeObject): RevisionSeen
 export function revisionUpkeep(scope: Scope): Seen['upkeep'] {
   const { workload } = scope
   if (!workload) return []
-  const out = scope.revisions.filter((revision) => !isOwned(revision, workload) || (revision.metadata.annotations?.[sentAnnotation] !== undefined && sameRevision(workload, revision)))
+  const unsettled = (revision: KubeObject) => revision.metadata.annotations?.[sentAnnotation] !== undefined && sameRevision(workload, revision)
+  const out = scope.revisions.filter((revision) => !isOwned(revision, workload) || unsettled(revision))
   return out.map((revision) => ({ key: `Revision/${revision.metadata.name}`, what: 'Revision' }))
 }
 
