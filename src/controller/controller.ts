@@ -62,6 +62,7 @@ export function startController(options: ControllerOptions): Controller {
     clock, random, slots,
     run: (key, lane) => reconcile(key, lane, around),
     onBug: (key, error) => log.error({ rollout: key, err: error }, 'a pass threw: this is a bug of Sluice, please report it with this line'),
+    onFlood: key => log.warn({ rollout: key }, 'its objects change again and again, so it is looked at more slowly: does another controller write the same fields?'),
   })
   const fetcher = new Fetcher({ clock, source: options.source, wake: key => leading && queue.add(key, 'Closing') })
   const teller = new Teller({ clock, log, publish: publisher(api, options) })

@@ -26,6 +26,8 @@ export interface QueueOptions {
   readonly run: (key: string, lane: Lane) => Promise<Next>
   /** A pass threw: a bug of ours. */
   readonly onBug: (key: string, error: unknown) => void
+  /** Something changes the objects of this key so often that its passes are slowed down; said once a minute. */
+  readonly onFlood: (key: string) => void
   /** Passes at a time. Each lane has slots of its own, so that slow writes of one never hold up another. */
   readonly slots: Readonly<Record<Lane, number>>
   /** In [0, 1), for the jitter of pauses. */
@@ -33,6 +35,11 @@ export interface QueueOptions {
 }
 /** A rollout comes to rest after a few commits; one that moves on at once this often in a row is a bug of ours that must not flood the API server. */
 const mostInARow = 25
+
+/** Passes of one rollout that may follow each other at once, and the ms after which one more may: whoever fights over our objects must not make us flood the API server. */
+const burst = 60
+const pace: Readonly<Record<Lane, number>> = { Closing: 50, People: 50, Rest: 200 }
+const floodEvery = 60_000
 
 /** First and longest pause after failures, in ms. Somebody may be hurt while Closing repeats. */
 const pauses: Readonly<Record<Lane, { first: number; longest: number }>> = {
@@ -53,6 +60,10 @@ interface Entry {
   /** Monotonic ms before which a wake-up in lane Rest waits. */
   notBefore: number
   timer?: { readonly at: number; cancel(): void }
+  /** Passes that may start at once, as of `countedAt` (monotonic ms). */
+  allowance: number
+  countedAt: number
+  floodedAt?: number
 }
 
 /** The queue; keys are `<namespace>/<name>`. Nothing runs before `start`. */
@@ -90,8 +101,8 @@ export class Queue {
       entry.dirty = better(entry.dirty, lane)
       return
     }
-    const pause = lane === 'Rest' && entry.queued === undefined ? entry.notBefore - this.#options.clock.monotonic() : 0
-    if (pause > 0) return this.wakeAt(key, this.#options.clock.now() + pause)
+    const pause = entry.queued === undefined ? this.#pause(key, entry, lane) : 0
+    if (pause > 0) return this.wakeAt(key, this.#options.clock.now() + pause, lane)
     const before = entry.queued
     entry.queued = better(before, lane)
     if (before === entry.queued) return
@@ -103,13 +114,20 @@ export class Queue {
   /** Wakes a key at a moment of the wall clock (Unix ms), in lane Rest or the one given. Of several moments the earliest wins; a pass in between forgets it. */
   wakeAt(key: string, at: number, lane: Lane = 'Rest'): void {
     const entry = this.#entry(key)
-    if (entry.timer !== undefined && entry.timer.at <= at) return
+    if (entry.timer !== undefined && entry.timer.at <= at && lane === 'Rest') return
     entry.timer?.cancel()
+    if (entry.timer !== undefined && entry.timer.at < at) at = entry.timer.at
     const timer = alarm(this.#options.clock, at, () => {
       entry.timer = undefined
       this.add(key, lane)
     })
     entry.timer = { at, cancel: () => timer.cancel() }
+  }
+
+  /** Forgets a key that is no more, unless it waits or runs. */
+  forget(key: string): void {
+    const entry = this.#entries.get(key)
+    if (entry !== undefined && !entry.running && entry.queued === undefined && entry.timer === undefined) this.#entries.delete(key)
   }
 
   /** Keys that wait for a slot, by lane. */
@@ -119,8 +137,25 @@ export class Queue {
 
   #entry(key: string): Entry {
     let entry = this.#entries.get(key)
-    if (entry === undefined) this.#entries.set(key, (entry = { running: false, failures: 0, inARow: 0, notBefore: 0 }))
+    if (entry === undefined) this.#entries.set(key, (entry = { running: false, failures: 0, inARow: 0, notBefore: 0, allowance: burst, countedAt: this.#options.clock.monotonic() }))
     return entry
+  }
+
+  /** Ms that this key has to wait, after a failure or a flood. */
+  #pause(key: string, entry: Entry, lane: Lane): number {
+    const now = this.#options.clock.monotonic()
+    this.#refill(entry, lane)
+    if (entry.allowance < 1 && now - (entry.floodedAt ?? -Infinity) >= floodEvery) {
+      entry.floodedAt = now
+      this.#options.onFlood(key)
+    }
+    const failed = lane === 'Rest' ? entry.notBefore - now : 0
+    return Math.ceil(Math.max(failed, (1 - entry.allowance) * pace[lane]))
+  }
+  #refill(entry: Entry, lane: Lane): void {
+    const now = this.#options.clock.monotonic()
+    entry.allowance = Math.min(burst, entry.allowance + (now - entry.countedAt) / pace[lane])
+    entry.countedAt = now
   }
 
   #fill(): void {
@@ -136,6 +171,8 @@ export class Queue {
 
   #begin(key: string, lane: Lane): void {
     const entry = this.#entry(key)
+    this.#refill(entry, lane)
+    entry.allowance -= 1
     entry.queued = undefined
     entry.running = true
     entry.timer?.cancel()
@@ -183,7 +220,6 @@ export class Queue {
       if (next.wakeAt !== undefined) this.wakeAt(key, next.wakeAt)
     }
     if (dirty !== undefined) this.add(key, dirty)
-    if (entry.queued === undefined && entry.timer === undefined && !entry.running) this.#entries.delete(key)
     this.#fill()
   }
 }

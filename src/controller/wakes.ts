@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { rolloutLabel } from '../revision/marks.ts'
 import type { KubeObject } from '../rollout/objects.ts'
 import type { RolloutSpec } from '../rollout/schema.ts'
+import { placesOf } from '../traffic/index.ts'
 import type { Lane } from './queue.ts'
 import type { Kind } from './world.ts'
 
@@ -47,7 +48,7 @@ export class Wakes {
     // Who claimed a target may have let go of it: whoever shares one looks again.
     const before = this.#targets.get(key) ?? []
     if (respecified) this.#enter(key, type === 'Deleted' ? [] : targetsOf(object))
-    const rivals = respecified ? [...before, ...(this.#targets.get(key) ?? [])].filter(target => !target.endsWith('/*')) : []
+    const rivals = respecified ? [...before, ...(this.#targets.get(key) ?? [])].filter(claimable) : []
     const others = new Set([`Rollout/${key}`, ...rivals].flatMap(target => [...(this.#byTarget.get(target) ?? [])]))
     others.delete(key)
     const phase = object.status?.phase as string | undefined
@@ -85,7 +86,7 @@ function targetsOf(rollout: KubeObject): readonly string[] {
   const here = (kind: Kind, object = '*') => `${kind}/${namespace}/${object}`
   const workload = spec.workloadRef?.name ?? spec.backends?.canary?.workloadRef?.name
   const own = spec.service?.name ?? spec.workloadRef?.name ?? name
-  const refs = spec.traffic?.istio?.virtualServiceRefs ?? []
+  const routes = placesOf(spec.traffic, { namespace, name: own })?.places ?? []
   const rule = spec.traffic?.istio?.destinationRuleRef
   const whole: readonly Kind[] = ['HorizontalPodAutoscaler', 'ScaledObject', 'ConfigMap', 'VirtualService', 'DestinationRule', 'TrafficSplit', 'ServiceProfile', ...(spec.backends ? (['Deployment', 'Service', 'EndpointSlice', 'Pod'] as const) : [])]
   return [
@@ -93,11 +94,16 @@ function targetsOf(rollout: KubeObject): readonly string[] {
     ...(workload === undefined ? [] : [here('Deployment', workload)]),
     ...[own, `${own}-stable`, `${own}-canary`].map(service => here('Service', service)),
     ...whole.map(kind => here(kind)),
-    ...refs.flatMap(ref => [`VirtualService/${ref.namespace ?? namespace}/${ref.name}`, `ReferenceGrant/${ref.namespace ?? namespace}/*`]),
+    ...routes.flatMap(route => [`${route.kind}/${route.namespace}/${route.name}`, `ReferenceGrant/${route.namespace}/*`]),
     ...(rule === undefined ? [] : [`DestinationRule/${rule.namespace ?? namespace}/${rule.name}`]),
     ...(spec.traffic?.istio?.managed?.hosts ?? []).map(host => `host/${host}`),
     `Namespace//${namespace}`,
   ]
+}
+
+/** What one rollout can have and another not: no whole kinds, and not the namespace. */
+function claimable(target: string): boolean {
+  return !target.endsWith('/*') && !target.startsWith('Namespace/')
 }
 
 /** Hosts of a VirtualService anywhere, since two of them must not hold one host. */

@@ -7,12 +7,13 @@ let runs: string[]
 let answers: Map<string, Next[]>
 let gates: Map<string, () => void>
 let bugs: unknown[]
+let floods: string[]
 /** Keys in `held` run until `release`. */
 let held: Set<string>
 
 function queue(slots: Partial<Record<Lane, number>> = {}): Queue {
   return new Queue({
-    clock, random: () => 1, slots: { Closing: 4, People: 2, Rest: 2, ...slots }, onBug: (_, error) => bugs.push(error),
+    clock, random: () => 1, slots: { Closing: 4, People: 2, Rest: 2, ...slots }, onBug: (_, error) => bugs.push(error), onFlood: key => floods.push(key),
     run: async (key, lane) => {
       runs.push(`${key} ${lane}`)
       if (held.has(key)) await new Promise<void>(resolve => gates.set(key, resolve))
@@ -32,6 +33,7 @@ beforeEach(() => {
   answers = new Map()
   gates = new Map()
   bugs = []
+  floods = []
   held = new Set()
 })
 
@@ -217,6 +219,39 @@ test('a pass that moved on runs again at once, but one that never comes to rest 
   expect(runs.length).toBeLessThan(3 + 26 + 10)
   expect(String(bugs[0])).toContain('in a row without coming to rest')
   expect(bugs).toHaveLength(1)
+})
+
+test('a key that is woken again and again is slowed down, said once, and recovers', async () => {
+  const q = queue()
+  q.start()
+  for (let i = 0; i < 300; i++) {
+    q.add('a', 'Rest')
+    await settle()
+  }
+  expect(runs.length).toBeLessThan(70)
+  expect(floods).toEqual(['a'])
+  q.add('b', 'Rest')
+  await settle()
+  expect(runs.at(-1)).toBe('b Rest')
+  await clock.advance(60_000)
+  runs.length = 0
+  for (let i = 0; i < 50; i++) {
+    q.add('a', 'Rest')
+    await settle()
+  }
+  expect(runs).toHaveLength(50)
+})
+test('a slowed key still closes', async () => {
+  const q = queue()
+  q.start()
+  for (let i = 0; i < 100; i++) {
+    q.add('a', 'Rest')
+    await settle()
+  }
+  runs.length = 0
+  q.add('a', 'Closing')
+  await clock.advance(50)
+  expect(runs).toEqual(['a Closing'])
 })
 
 test('stopping waits for the running pass and forgets everything else', async () => {
