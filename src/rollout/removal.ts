@@ -25,17 +25,17 @@ export const restored: Step = (pass) => {
   const stable = pass.next.stable?.revision
   const { workload } = pass.seen
   if (pass.plan.deletionPolicy === 'Orphan' || workload.state !== 'Present' || pass.seen.backends) return onlyRoute(pass)
-  if (stable === undefined) return inOrder(routesGone, doorsGone)(pass)
+  if (stable === undefined) return inOrder(routesGone, doorsGone, when(workload.ready > 0, revisionsGone))(pass)
   const count = wantedCount(pass)
   const others = pass.seen.revisions.filter((revision) => revision.name !== stable)
   const drained: Step = inOrder(when(carriesNothing(pass, 'canary') && pass.seen.doors.canary.leadsTo !== 'Workload', leads('canary', stable)), ...others.map((revision) => scaled(revision.name, 0)))
   // Never a failed or unproven template into production: then the revision keeps serving as it is.
   if (workload.templateRevision !== stable) return inOrder(toProven, propagated, drained)(pass)
   const userRoutes = pass.seen.routes.some((route) => !route.managed)
+  // Once the stable door is gone or leads to the user's pods, turning it back would begin everything anew.
+  const handedOver = pass.seen.doors.stable.state !== 'Present' || pass.seen.doors.stable.leadsTo === 'Workload'
   return inOrder(
-    toProven,
-    propagated,
-    drained,
+    when(!handedOver, inOrder(toProven, propagated, drained)),
     workloadAt(count),
     leads('own', 'Workload'),
     endpoints('own', count),
@@ -44,9 +44,11 @@ export const restored: Step = (pass) => {
     propagated,
     when(!userRoutes, doorsGone),
     scaled(stable, 0),
-    () => (pass.seen.revisions.length === 0 ? done : waitFor('our revisions to go', ...pass.seen.revisions.map((revision) => ({ type: 'DeleteRevision', revision: revision.name }) as const))),
+    revisionsGone,
   )(pass)
 }
+const revisionsGone: Step = (pass) =>
+  pass.seen.revisions.length === 0 ? done : waitFor('our revisions to go', ...pass.seen.revisions.map((revision) => ({ type: 'DeleteRevision', revision: revision.name }) as const))
 const workloadAt =
   (count: number): Step =>
   (pass) => {
