@@ -5,7 +5,7 @@ import { endOf, report, Shares, type Report } from './demo/journey.ts'
 import { demoOptions, type DemoFlags, type DemoOptions } from './demo/options.ts'
 import { repository, type Scenario } from './demo/scenarios.ts'
 import { jsonScreen, liveScreen, plainScreen, type DemoScreen } from './demo/screen.ts'
-import { openStage, type Stage } from './demo/stage.ts'
+import type { Stage } from './demo/stage.ts'
 import { adopting, checksPassed, introduction, nowhere, reasonFor, releasing, staying, tryNext, verdict, withVersions } from './demo/text.ts'
 import { applyRollout, applyShop, Interrupted, release, Watched } from './demo/user.ts'
 
@@ -28,6 +28,7 @@ export async function demo(flags: DemoFlags, io: Io): Promise<number> {
   if (!checked.ok) throw new CliFailure(checked.problems.join('\nsluice: '), 2)
   const { options } = checked
   const length = options.scenarios.reduce((sum, { minutes }) => sum + minutes, 2) * 60_000
+  const { openStage } = await import('./demo/stage.ts')
   // So that simulated time ends about where the clocks of other programs are, for who looks at the cluster afterwards.
   const stage = await openStage({ start: io.clock.now() - length, level: options.logs ? 'info' : 'error', write: line => io.stderr.write(line) })
   try {

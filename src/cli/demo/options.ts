@@ -31,7 +31,7 @@ export function demoOptions(flags: DemoFlags): { readonly ok: true; readonly opt
   const names = wantedNames(flags.scenario)
   if (names === undefined) problems.push(`--scenario is "${flags.scenario}"; write one of ${scenarioNames.join(', ')}, or all`)
   const speed = flags.speed === undefined ? defaultSpeed : Number(flags.speed)
-  if (!/^\d+(\.\d+)?$/.test(flags.speed ?? '1') || speed < 1 || speed > fastest) problems.push(`--speed is "${flags.speed}"; write how many seconds pass in one, a number from 1 to ${fastest}`)
+  if (!/^\d+(\.\d+)?$/.test(flags.speed ?? '1') || speed < 1 || speed > fastest) problems.push(`--speed is "${flags.speed}"; write how many simulated seconds pass in a second, a number from 1 to ${fastest}`)
   if (names === undefined || problems.length > 0) return { ok: false, problems }
   const { json = false, keep = false, logs = false } = flags
   return { ok: true, options: { scenarios: names.map(name => scenarios[name]), speed, keepSpeed: flags.speed === undefined ? 1 : speed, json, keep, logs } }

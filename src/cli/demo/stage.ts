@@ -47,6 +47,9 @@ export async function openStage({ start, write, level }: StageOptions): Promise<
   const prometheus = embeddedPrometheus({ clock, scrapeIntervalMs, expose: () => traffic.expose() })
   const server = await serve(cluster.store, cluster.faults, { namespace })
   const directory = mkdtempSync(join(tmpdir(), 'sluice-demo-'))
+  const remove = () => rmSync(directory, { recursive: true, force: true })
+  // Also where nobody waits for `close`: at a second Ctrl-C, or when the reader of our output has gone.
+  process.once('exit', remove)
   const kubeconfig = join(directory, 'kubeconfig')
   server.writeKubeconfig(kubeconfig)
   const connection = await loadConnection({ kubeconfig })
@@ -75,7 +78,8 @@ export async function openStage({ start, write, level }: StageOptions): Promise<
       await connection.value.close()
       cluster.close()
       await server.close()
-      rmSync(directory, { recursive: true, force: true })
+      process.off('exit', remove)
+      remove()
     },
   }
 }

@@ -37,7 +37,8 @@ export function withVersions(text: string, status: RolloutStatus | undefined): s
   const known = [status?.stable, status?.canary, ...(status?.history ?? [])]
   return known.reduce((said, one) => {
     const version = imageVersion(one?.images?.[0])
-    return one === undefined || version === undefined ? said : said.replaceAll(one.revision, version)
+    // Names of pods begin with it too, and stay.
+    return one === undefined || version === undefined ? said : said.replaceAll(new RegExp(`${one.revision.replaceAll('.', '\\.')}(?![-\\w])`, 'g'), version)
   }, clean(text))
 }
 
@@ -52,8 +53,9 @@ const did: Readonly<Record<string, string>> = { Promoted: 'was promoted', Rolled
 export function verdict(scenario: Scenario, { outcome, expected, reason, requests, seconds, steps }: Report): string[] {
   const right = outcome === expected
   const title = `${right ? '✔' : '✘'} ${scenario.version} ${did[outcome] ?? outcome} after ${span(seconds * 1000)}${right ? '' : `, but ${expected} was expected`}`
-  const way = steps.length === 0 ? 'it never had traffic' : steps.map(({ weight, seconds: long }) => `${percent(weight)} for ${span(long * 1000)}`).join(', ')
-  return [title, `  because ${reason}`, `  traffic ${way}; it served ${count(requests.served)} requests and lost ${count(requests.lost)}`]
+  const way = steps.map(({ weight, seconds: long }) => `${percent(weight)} for ${span(long * 1000)}`).join(', ')
+  const price = `it served ${count(requests.served)} requests and lost ${count(requests.lost)}`
+  return [title, `  because ${reason}`, way === '' ? '  it never had traffic' : `  traffic ${way}; ${price}`]
 }
 /** Held and RolledBack say why by themselves; a promotion by the checks of its last step. */
 export function reasonFor(ended: Ended, passed: string): string {
@@ -94,7 +96,7 @@ export function staying(kubeconfig: string, { keepSpeed }: DemoOptions, image: s
       [`bin/sluice promote ${app}`, 'do not wait for the hold'],
       [`bin/sluice abort ${app} --reason "not today"`, 'take it back'],
       [`kubectl get rollouts,deployments,pods,virtualservices -n ${namespace}`, ''],
-    ].map(([command, why]) => `  ${command}${why === '' ? '' : `\n      ${why}`}`),
+    ].flatMap(([command, why]) => [`  ${command}`, ...(why === '' ? [] : [`      ${why}`])]),
   ]
 }
 
