@@ -18,6 +18,8 @@ export function dangers(pass: Pass): void {
 function afterPromotion(pass: Pass): void {
   if (!warm(pass)) return
   wake(pass, ms(pass.next.previous!.warmUntil))
+  const stable = pass.next.stable?.revision
+  if (closedBy(pass, stable) === 'Route' && !pass.seen.backends) return beginWayBack(pass, 'ClosedElsewhere', `a route names ${stable} as closed: another controller began the way back before it could write why`)
   const failed = failing(pass)
   if (!failed || failed.action !== 'Rollback' || pass.seen.backends) return
   beginWayBack(pass, 'CheckFailed', failureMessage(failed.check), { check: failed.check.name })
@@ -100,14 +102,19 @@ function startStepAnew(pass: Pass, why: string): void {
 function weightsOfOthers(pass: Pass): void {
   const { phase } = pass.next
   const current = journey(pass)
-  const standing = phase === 'Holding' || phase === 'AwaitingApproval' || phase === 'Held' ? current.weight.wanted : phase === 'Scaling' || phase === 'Shifting' ? (current.weight.seen ?? 0) : undefined
+  const standing = phase === 'Holding' || phase === 'AwaitingApproval' || phase === 'Held' ? current.weight.wanted : phase === 'Scaling' || phase === 'Shifting' ? (current.weight.seen ?? 0) : phase === 'Flipping' && !turned(pass) ? 100 : undefined
   if (standing === undefined) return
+  if (standing > 0 && (phase === 'Holding' || phase === 'AwaitingApproval') && pass.seen.routes.some((route) => route.managed && route.state === 'Missing')) {
+    current.step.since = iso(pass.now)
+    return enter(pass, 'Shifting', 'our route was deleted: it is written again, and the hold with it')
+  }
   const ceiling = phase === 'Shifting' ? current.weight.wanted : standing
   const routes = pass.seen.routes.filter(present)
-  for (const route of routes)
+  const nowhere = (revisionNamed(pass.seen, pass.next.stable?.revision)?.ready ?? 0) === 0
+  for (const route of nowhere ? [] : routes)
     if (route.canaryDoor > expressed(route, ceiling) + 0.05 && pass.seen.doors.canary.leadsTo !== pass.next.stable?.revision)
       pass.lower.push({ type: 'SetSplit', route: route.key, canaryDoor: ceiling, reopen: false, restore: false })
-  const fallen = routes.find((route) => route.canaryDoor < expressed(route, standing) - 0.05 && route.lastWriter?.ours !== true)
+  const fallen = routes.find((route) => (route.canaryDoor < expressed(route, standing) - 0.05 || (route.uneven && standing > 0)) && route.lastWriter?.ours !== true)
   if (!fallen) return
   const who = fallen.lastWriter?.manager ?? 'somebody'
   if (fallen.lastWriter?.gitOps) return resetByGitOps(pass, standing, fallen.key, who)
@@ -115,6 +122,8 @@ function weightsOfOthers(pass: Pass): void {
   current.weight = { ...current.weight, wanted: Math.min(...routes.map((route) => route.canaryDoor)) }
   hold(pass, 'LoweredByHand', `${who} lowered ${fallen.key} to ${fallen.canaryDoor}%; resume to go on from there`)
 }
+/** From here on door weights say nothing of versions: both doors lead to the new one. */
+const turned = (pass: Pass): boolean => pass.seen.doors.stable.leadsTo === pass.next.canary?.revision
 /** A tool that applies Git over the split: put back, but not for ever. */
 function resetByGitOps(pass: Pass, standing: number, key: string, manager: string): void {
   const { next, now } = pass

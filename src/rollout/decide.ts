@@ -15,7 +15,7 @@ import { run } from './procedure.ts'
 import { rebuilt } from './rebuild.ts'
 import { removing, restored } from './removal.ts'
 import { requests } from './requests.ts'
-import { chores, idle, scaleStatus } from './rest.ts'
+import { chores, grow, idle, scaleStatus } from './rest.ts'
 import type { Phase, RolloutStatus } from './schema.ts'
 import type { Seen } from './seen.ts'
 import { verdicts } from './verdicts.ts'
@@ -31,6 +31,7 @@ export function decide(seen: Seen, plan: Plan, settings: Settings, now: number, 
     if (problems.length === 0) dangers(pass)
     transitions(pass)
     if (atRest.includes(pass.next.phase)) chores(pass)
+    grow(pass)
     keepOwn(pass)
     finalizer(pass)
   }
@@ -109,7 +110,8 @@ function conclude(pass: Pass): Decision {
   next.observedGeneration = seen.rollout.generation
   if (seen.workload.state === 'Present') next.observedWorkloadGeneration = seen.workload.generation
   if (next.journey && !inJourney(next) && !next.journey.ended && next.phase !== 'Blocked') next.journey = undefined
-  scaleStatus(pass, shareOf(seen, next.canary?.revision))
+  // Written with the commit that ends Scaling and Shifting, not by one of its own.
+  if (next.phase !== 'Scaling' && next.phase !== 'Shifting') scaleStatus(pass, shareOf(seen, next.canary?.revision))
   next.message = message(pass).slice(0, 1024)
   next.conditions = conditions(pass)
   next.writer = pass.settings.identity
@@ -138,14 +140,15 @@ function differs(before: RolloutStatus | undefined, next: RolloutStatus, now: nu
   const due = ms(before.writtenAt) + 60_000
   return JSON.stringify(moving(before)) !== JSON.stringify(moving(next)) && !(now < due)
 }
-const moving = (status: RolloutStatus): unknown => [status.message, status.conditions.map((condition) => condition.message), inJourney(status) && [status.checks, status.journey?.weight.measured]]
+/** Delivered notes leave the outbox with the next write, or a minute after the last one. */
+const moving = (status: RolloutStatus): unknown => [status.outbox.map((note) => note.id), status.message, status.conditions.map((condition) => condition.message), inJourney(status) && [status.checks, status.journey?.weight.measured]]
 /** Everything but what only moves. Keys in one order, absent like undefined. */
 function essence(status: RolloutStatus): unknown {
-  const { checks, journey, outbox, conditions: facts, ...rest } = status
+  const { checks, journey, outbox: _, conditions: facts, ...rest } = status
   // Data that arrives is no decision: only a failing verdict and a source that does not answer are written at once.
   const alarming = checks.map(({ name, verdict, failures, countedAt }) => ({ name, verdict: verdict === 'Fail' || verdict === 'Error' ? verdict : undefined, failures, countedAt }))
   const weight = journey && { ...journey.weight, measured: undefined }
-  return canonical({ ...rest, message: '', conditions: facts.map((fact) => ({ ...fact, message: '' })), sequence: 0, writtenAt: '', writer: '', checks: alarming, journey: journey && { ...journey, weight }, outbox: outbox.map((note) => note.id) })
+  return canonical({ ...rest, message: '', conditions: facts.map((fact) => ({ ...fact, message: '' })), sequence: 0, writtenAt: '', writer: '', checks: alarming, journey: journey && { ...journey, weight } })
 }
 function canonical(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(canonical)

@@ -45,7 +45,7 @@ export function mayNotRaise(pass: Pass): string | undefined {
   if (problem) return `a valid spec: ${problem.field}: ${problem.message}`
   if (pass.plan.paused) return 'spec.paused to be false'
   if (pass.next.paused) return `a person to resume it: sluice resume ${pass.seen.rollout.name}`
-  return pass.seen.blockers[0]?.message
+  return pass.seen.blockers.find((blocker) => blocker.stops === 'Raise')?.message
 }
 const promotedTo = (pass: Pass, step: number): boolean => pass.next.promoted?.revision === pass.next.canary?.revision && pass.next.promoted!.step >= step
 
@@ -58,20 +58,29 @@ export function scaling(pass: Pass): void {
   const deadline = ms(journey(pass).step.since) + pass.plan.progressDeadlineMs
   const canaryReady = run(pass, canary)
   const stableReady = run(pass, stableFull)
+  const reason = mayNotRaise(pass)
   if (!canaryReady || !stableReady) {
+    // A gate that is closed takes as long as it takes: the deadline is for readiness alone.
+    if (reason) return crashing(pass, revision)
     wake(pass, deadline)
     if (pass.now >= deadline) return tooLate(pass, canaryReady)
     return crashing(pass, revision)
   }
-  const reason = mayNotRaise(pass)
   if (reason) {
     pass.awaiting = reason
     return
   }
   journey(pass).readyAtRaise = revisionNamed(pass.seen, revision)?.ready ?? count
   if (step.weight === 0) return reached(pass, 0)
+  journey(pass).step.since = iso(pass.now)
+  keepOriginals(pass)
   enter(pass, 'Shifting', `${revision} and stable are ready for ${step.weight}%`)
 }
+/** What closing will redirect, and what it has redirected before: only with these can anybody tell, and put back, what a canary-only route was. */
+function keepOriginals(pass: Pass): void {
+  pass.next.redirected = pass.seen.routes.flatMap((route) => route.canaryOnly.map(({ name, original }) => ({ route: route.key, name, original })))
+}
+
 /** Before the first raise the canary door must lead to the revision; it turns only at weight 0. */
 const doorOpened = (revision: string, count: number): Step => (pass) => {
   if (pass.seen.backends) return done
@@ -123,7 +132,6 @@ function reached(pass: Pass, weight: number): void {
   const current = journey(pass)
   current.weight = { wanted: weight, seen: weight, seenAt: iso(pass.now) }
   pass.next.checks = weight > 0 ? unanswered(pass) : []
-  pass.next.redirected = []
   enter(pass, 'Holding', `the split is seen at ${weight}%`)
 }
 
@@ -133,7 +141,10 @@ export function holding(pass: Pass): void {
   const { weight } = journey(pass)
   const until = ms(weight.seenAt) + step.holdMs
   const promoted = promotedTo(pass, step.index)
-  if (weight.wanted === 0 && canaryLacks(pass, 0.001)) return enter(pass, 'Scaling', 'canary pods were lost in a step without traffic')
+  if (weight.wanted === 0 && (revisionNamed(pass.seen, pass.next.canary?.revision)?.ready ?? 0) < (pass.seen.backends ? 1 : canaryCount(pass, step))) {
+    journey(pass).step.since = iso(pass.now)
+    return enter(pass, 'Scaling', 'canary pods were lost in a step without traffic')
+  }
   if (!promoted && missingData(pass)) return
   if (!promoted && pass.now < until) {
     wake(pass, until)
@@ -196,13 +207,13 @@ export function flipping(pass: Pass): void {
     split(0, { reopen: true }),
     propagated,
   )
+  wake(pass, flipDeadline(pass))
   const healthy = (revisionNamed(pass.seen, revision)?.ready ?? 0) >= count
   if (!healthy && pass.seen.doors.stable.leadsTo !== revision) {
     run(pass, inOrder(ready(revision, count), () => waitFor('the new revision to be ready before the flip')))
     return
   }
   if (run(pass, turning)) return finish(pass, 'Promoted', 'EveryStepPassed', `${revision} is stable`)
-  wake(pass, flipDeadline(pass))
 }
 /** After this the flip is said to be Stalled; the split stays on the new, healthy revision. */
 export const flipDeadline = (pass: Pass): number => ms(journey(pass).step.since) + pass.plan.progressDeadlineMs

@@ -55,7 +55,7 @@ function closingNote(after: RolloutStatus): Draft {
 function endNote(before: RolloutStatus | undefined, after: RolloutStatus): Draft {
   const journey = after.journey!
   const { outcome, reason } = journey.ended!
-  const entry = after.history[0]
+  const entry = after.history.find((one) => one.endedAt === journey.ended!.at)
   const cost = `${journey.requests.served} requests served, ${journey.requests.lost} lost`
   const failed = outcome === 'RolledBack' ? `: ${journey.closing?.message ?? reason}` : ''
   return {
@@ -67,7 +67,7 @@ function endNote(before: RolloutStatus | undefined, after: RolloutStatus): Draft
     ...(entry?.from ? { from: entry.from } : {}),
     ...(journey.closing?.check ? { check: journey.closing.check } : {}),
     ...(journey.closing?.requestedBy ? { by: journey.closing.requestedBy } : {}),
-    message: `${entry?.revision} ${words[outcome]}${failed} (${cost})`,
+    message: `${entry?.revision ?? after.canary?.revision ?? 'the canary'} ${words[outcome]}${failed} (${cost})`,
   }
 }
 const words = { Promoted: 'is promoted', RolledBack: 'is rolled back', Superseded: 'gives way to a newer revision', Withdrawn: 'is withdrawn' } as const

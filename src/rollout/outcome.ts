@@ -3,7 +3,7 @@ import { describe } from './describe.ts'
 import { iso, ms } from './duration.ts'
 import { decided, enter, journey, type Pass } from './pass.ts'
 import type { Outcome } from './schema.ts'
-import { served } from './verdicts.ts'
+import { served, unanswered } from './verdicts.ts'
 
 /** Writes the outcome into journey and history and moves the pointers; the phase that follows is Idle, Waiting or RolledBack. */
 export function finish(pass: Pass, outcome: Outcome, reason: string, message: string): void {
@@ -47,6 +47,7 @@ function promoted(pass: Pass, message: string): void {
   next.stable = canary
   next.canary = undefined
   next.failed = next.failed.filter((failed) => failed.revision !== canary?.revision)
+  if (warm(pass)) next.checks = unanswered(pass)
   enter(pass, 'Idle', message)
 }
 

@@ -1,5 +1,5 @@
 /** The Rollout goes: procedures.md "Removal". While a finalizer holds it, only the traffic is taken back; the rest happens by level once it is gone. */
-import { endpoints, inOrder, leads, propagated, run, scaled, type Step, waitFor, done, when, carriesNothing } from './procedure.ts'
+import { carriesNothing, done, endpoints, inOrder, leads, propagated, run, scaled, type Step, together, waitFor, when } from './procedure.ts'
 import { lowered, toProven } from './closing.ts'
 import { enter, type Pass, shareOf, wake, wantedCount } from './pass.ts'
 import { iso, ms } from './duration.ts'
@@ -25,13 +25,15 @@ export const restored: Step = (pass) => {
   const stable = pass.next.stable?.revision
   const { workload } = pass.seen
   if (pass.plan.deletionPolicy === 'Orphan' || workload.state !== 'Present' || pass.seen.backends) return onlyRoute(pass)
-  if (stable === undefined) return inOrder(routesGone, doorsGone, when(workload.ready > 0, revisionsGone))(pass)
+  const userRoutes = pass.seen.routes.some((route) => !route.managed)
+  // Doors that a user's route names stay for good, and lead to the user's pods.
+  const doorsAway = userRoutes ? when(workload.ready > 0, together(leads('stable', 'Workload'), leads('canary', 'Workload'))) : doorsGone
+  if (stable === undefined) return inOrder(routesGone, doorsAway, when(workload.ready > 0, revisionsGone))(pass)
   const count = wantedCount(pass)
   const others = pass.seen.revisions.filter((revision) => revision.name !== stable)
   const drained: Step = inOrder(when(carriesNothing(pass, 'canary') && pass.seen.doors.canary.leadsTo !== 'Workload', leads('canary', stable)), ...others.map((revision) => scaled(revision.name, 0)))
   // Never a failed or unproven template into production: then the revision keeps serving as it is.
   if (workload.templateRevision !== stable) return inOrder(toProven, propagated, drained)(pass)
-  const userRoutes = pass.seen.routes.some((route) => !route.managed)
   // Once the stable door is gone or leads to the user's pods, turning it back would begin everything anew.
   const handedOver = pass.seen.doors.stable.state !== 'Present' || pass.seen.doors.stable.leadsTo === 'Workload'
   return inOrder(

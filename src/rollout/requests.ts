@@ -97,7 +97,7 @@ function leaveHeld(pass: Pass, by: string): void {
   const step = pass.plan.steps[current.step.index]!
   current.held = undefined
   current.step = { ...current.step, since: iso(pass.now) }
-  current.weight = { ...current.weight, seen: current.weight.wanted, wanted: step.weight }
+  current.weight = { ...current.weight, seen: Math.min(current.weight.seen ?? 0, current.weight.wanted), wanted: Math.max(step.weight, current.weight.wanted) }
   pass.next.checks = []
   pass.next.resets = []
   enter(pass, 'Scaling', `resumed by ${by}`)

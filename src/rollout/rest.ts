@@ -2,7 +2,8 @@
 import { countWritten } from './adoption.ts'
 import { describe } from './describe.ts'
 import { carriesNothing, endpoints, inOrder, leads, propagated, ready, routesPresent, run, scaled, split, turned, when } from './procedure.ts'
-import { closedBy, enter, type Pass, revisionNamed, target, wantedCount } from './pass.ts'
+import { canaryCount, closedBy, currentStep, enter, type Pass, revisionNamed, target, wantedCount } from './pass.ts'
+import type { Phase } from './schema.ts'
 import { keepClosed } from './closing.ts'
 import { warm } from './outcome.ts'
 
@@ -81,6 +82,18 @@ export function chores(pass: Pass): void {
   if (settled) retire(pass, new Set([stable, ...(previous === undefined ? [] : [previous])]))
   templateScaledUp(pass)
   pass.awaiting = awaiting
+}
+
+const standing: readonly Phase[] = ['Shifting', 'Holding', 'AwaitingApproval', 'Held', 'Flipping']
+/** What an autoscaler or a person adds in the middle of a journey goes to both arms at once, and not with the next step. Nothing is taken away here. */
+export function grow(pass: Pass): void {
+  if (pass.seen.backends || pass.problems.length > 0 || !standing.includes(pass.next.phase)) return
+  const { journey, stable, canary } = pass.next
+  const growing = [[stable?.revision, wantedCount(pass)], [canary?.revision, journey?.weight.seen === undefined ? 0 : canaryCount(pass, currentStep(pass), journey.weight.wanted)]] as const
+  for (const [name, count] of growing) {
+    const found = revisionNamed(pass.seen, name)
+    if (found && found.replicas < count) pass.raise.push({ type: 'Scale', revision: found.name, replicas: count })
+  }
 }
 
 /** Old revisions: to zero where no door leads to them any more, and gone beyond revisionHistoryLimit. */

@@ -12,6 +12,9 @@ export function watchpoints(seen: Omit<Seen, 'since'>): Record<string, string> {
   }
   const wanted = seen.spec.replicas ?? 0
   const readyAtRaise = seen.status?.journey?.readyAtRaise ?? 0
+  const stable = seen.status?.stable?.revision
+  // A Deployment that somebody deleted has no ready pods either.
+  if (stable !== undefined && !seen.revisions.some((revision) => revision.name === stable)) points[`half/${stable}`] = 'true'
   for (const revision of seen.revisions) {
     points[`half/${revision.name}`] = `${revision.ready * 2 < Math.max(wanted, revision.replicas)}`
     points[`lost/${revision.name}`] = `${revision.ready * 2 < readyAtRaise}`
