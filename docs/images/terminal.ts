@@ -49,6 +49,7 @@ interface Span extends Style {
 export function spans(line: string): readonly Span[] {
   let style = normal
   let column = 0
+  // eslint-disable-next-line no-control-regex
   return line.split(/\u001b\[([0-9;]*)m/).flatMap((piece, index) => {
     if (index % 2 === 1) {
       for (const code of piece.split(';')) style = styled(style, code)
