@@ -2,12 +2,13 @@
 import { CliFailure, exitCodes, type Io } from './io.ts'
 import { connect, type Cluster } from './connect.ts'
 import { endOf, report, Shares, type Report } from './demo/journey.ts'
+import { app } from './demo/objects.ts'
 import { demoOptions, type DemoFlags, type DemoOptions } from './demo/options.ts'
 import { repository, type Scenario } from './demo/scenarios.ts'
 import { jsonScreen, liveScreen, plainScreen, type DemoScreen } from './demo/screen.ts'
 import type { Stage } from './demo/stage.ts'
 import { adopting, checksPassed, introduction, nowhere, reasonFor, releasing, staying, tryNext, verdict, withVersions } from './demo/text.ts'
-import { applyRollout, applyShop, Interrupted, release, Watched } from './demo/user.ts'
+import { applyRollout, applyShop, Interrupted, release, Watched, type Look } from './demo/user.ts'
 
 interface Scene {
   readonly options: DemoOptions
@@ -88,15 +89,16 @@ async function tour(scene: Scene): Promise<boolean> {
 async function adopt({ cluster, screen, stage, watched }: Scene): Promise<void> {
   screen.say([adopting])
   const { clock } = stage
-  const replicas = (name: string) => watched.look.workloads.find(one => one.metadata.name === name)
-  await watched.until(() => ((replicas('checkout')?.status?.readyReplicas ?? 0) > 0 ? true : undefined), { clock, ms: longest, what: 'the Deployment was not ready' })
+  const ready = ({ workloads }: Look) => (workloads.some(one => one.metadata.name === app && one.status?.readyReplicas > 0) ? true : undefined)
+  const adopted = ({ rollout }: Look) => (rollout?.status?.phase === 'Idle' ? true : undefined)
+  await watched.until(ready, { clock, ms: longest, what: 'the Deployment was not ready' })
   stage.send(requestsPerSecond)
   await new Promise<void>(resolve => clock.setTimeout(resolve, warmUp))
   await applyRollout(cluster)
   const begun = clock.now()
   const looking = watched.listen(look => screen.look(look, begun))
   try {
-    await watched.until(({ rollout }) => (rollout?.status?.phase === 'Idle' ? true : undefined), { clock, ms: longest, what: 'the Deployment was not taken over' })
+    await watched.until(adopted, { clock, ms: longest, what: 'the Deployment was not taken over' })
   } finally {
     looking.cancel()
     screen.rest()
@@ -120,7 +122,8 @@ async function perform({ cluster, screen, stage, watched }: Scene, scenario: Sce
     if (status.phase === 'Flipping') passed = checksPassed(look.rollout) || passed
   })
   try {
-    const ended = await watched.until(({ rollout }) => rollout?.status && endOf(rollout.status, before), { clock, ms: longest, what: `the journey of ${scenario.version} did not end` })
+    const late = { clock, ms: longest, what: `the journey of ${scenario.version} did not end` }
+    const ended = await watched.until(({ rollout }) => rollout?.status && endOf(rollout.status, before), late)
     return report(scenario, ended, shares, withVersions(reasonFor(ended, passed), watched.look.rollout?.status))
   } finally {
     looking.cancel()

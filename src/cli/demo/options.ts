@@ -25,13 +25,16 @@ const tour: readonly ScenarioName[] = ['healthy', 'errors']
 export const defaultSpeed = 60
 const fastest = 1000
 
+type Checked = { readonly ok: true; readonly options: DemoOptions } | { readonly ok: false; readonly problems: readonly string[] }
 /** The options, or everything that is wrong, one sentence each. */
-export function demoOptions(flags: DemoFlags): { readonly ok: true; readonly options: DemoOptions } | { readonly ok: false; readonly problems: readonly string[] } {
+export function demoOptions(flags: DemoFlags): Checked {
   const problems: string[] = []
   const names = wantedNames(flags.scenario)
   if (names === undefined) problems.push(`--scenario is "${flags.scenario}"; write one of ${scenarioNames.join(', ')}, or all`)
   const speed = flags.speed === undefined ? defaultSpeed : Number(flags.speed)
-  if (!/^\d+(\.\d+)?$/.test(flags.speed ?? '1') || speed < 1 || speed > fastest) problems.push(`--speed is "${flags.speed}"; write how many simulated seconds pass in a second, a number from 1 to ${fastest}`)
+  if (!/^\d+(\.\d+)?$/.test(flags.speed ?? '1') || speed < 1 || speed > fastest) {
+    problems.push(`--speed is "${flags.speed}"; write how many simulated seconds pass in a second, a number from 1 to ${fastest}`)
+  }
   if (names === undefined || problems.length > 0) return { ok: false, problems }
   const { json = false, keep = false, logs = false } = flags
   return { ok: true, options: { scenarios: names.map(name => scenarios[name]), speed, keepSpeed: flags.speed === undefined ? 1 : speed, json, keep, logs } }

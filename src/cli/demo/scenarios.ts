@@ -3,8 +3,7 @@ import type { Answers } from '../../sandbox/answers.ts'
 
 export const scenarioNames = ['healthy', 'errors', 'slow', 'crash', 'nodata'] as const
 export type ScenarioName = (typeof scenarioNames)[number]
-export const outcomes = ['Promoted', 'RolledBack', 'Held'] as const
-export type Outcome = (typeof outcomes)[number]
+export type Outcome = 'Promoted' | 'RolledBack' | 'Held'
 export interface Scenario {
   readonly name: ScenarioName
   /** Tag of the image that is released. */
@@ -33,6 +32,7 @@ function troubleOf(image: string): ScenarioName | undefined {
   const tag = image.slice(image.lastIndexOf(':') + 1)
   return scenarioNames.find(name => tag === scenarios[name].version || tag.endsWith(`-${name}`))
 }
+/** How its pods answer. */
 export function answersOf(image: string): Answers {
   const trouble = troubleOf(image)
   if (trouble === 'errors') return { errorRate: 0.125, latencyMs: 40, p99Ms: 210 }

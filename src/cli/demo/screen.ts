@@ -44,7 +44,9 @@ export function plainScreen(io: Io): DemoScreen {
         io.stdout.write(`${span(Date.parse(at) - begun).padStart(9)}  ${paint(what.padEnd(11))} ${withVersions(why, status)}\n`)
       }
       for (const check of status.checks) {
-        if (check.verdict === 'Fail' && before?.checks.find(one => one.name === check.name)?.verdict !== 'Fail') line(check.since, 'Failing', `${check.name} ${check.value} misses ${check.bound}: ${check.message ?? ''}`, c.red)
+        const was = before?.checks.find(one => one.name === check.name)?.verdict
+        if (check.verdict !== 'Fail' || was === 'Fail') continue
+        line(check.since, 'Failing', `${check.name} ${check.value} misses ${check.bound}: ${check.message ?? ''}`, c.red)
       }
       for (const { at, decision, why } of status.decisions) {
         line(at, decision, why + aside(decision, rollout), decision === 'Closing' || decision === 'RolledBack' ? c.red : undefined)

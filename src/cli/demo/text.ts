@@ -19,7 +19,7 @@ export function releasing(scenario: Scenario, index: number, total: number): str
   return `${index + 1}/${total}  release ${scenario.version}, which ${scenario.story}`
 }
 
-/** The line in pieces of at most `columns` characters, further ones as far in as its text and two more; words longer than that stay whole. Unset: as it is. */
+/** The line in pieces of at most `columns` characters, further ones two more in where its text is; longer words stay whole. Unset: as it is. */
 export function wrapped(line: string, columns: number | undefined): string[] {
   if (columns === undefined || line.length <= columns) return [line]
   const hang = ' '.repeat((/^ */.exec(line)?.[0].length ?? 0) + (line.startsWith(' ') ? 2 : 0))
@@ -45,14 +45,16 @@ export function withVersions(text: string, status: RolloutStatus | undefined): s
 /** What the checks of this step say, as `success 100.00% ≥ 99%, p99 233ms ≤ 500ms`; empty where they say nothing. */
 export function checksPassed({ spec, status }: RolloutObject): string {
   const passed = (status?.checks ?? []).filter(check => check.verdict === 'Pass' && check.value !== undefined)
-  return passed.map(check => `${check.name} ${check.value} ${spec.analysis?.checks.find(one => one.name === check.name)?.latency === undefined ? '≥' : '≤'} ${check.bound}`).join(', ')
+  const sign = (name: string) => (spec.analysis?.checks.find(one => one.name === name)?.latency === undefined ? '≥' : '≤')
+  return passed.map(check => `${check.name} ${check.value} ${sign(check.name)} ${check.bound}`).join(', ')
 }
 
 const did: Readonly<Record<string, string>> = { Promoted: 'was promoted', RolledBack: 'was rolled back', Held: 'is held, for a person to decide' }
 /** How it ended, for a person. */
 export function verdict(scenario: Scenario, { outcome, expected, reason, requests, seconds, steps }: Report): string[] {
   const right = outcome === expected
-  const title = `${right ? '✔' : '✘'} ${scenario.version} ${did[outcome] ?? outcome} after ${span(seconds * 1000)}${right ? '' : `, but ${expected} was expected`}`
+  const otherwise = right ? '' : `, but ${expected} was expected`
+  const title = `${right ? '✔' : '✘'} ${scenario.version} ${did[outcome] ?? outcome} after ${span(seconds * 1000)}${otherwise}`
   const way = steps.map(({ weight, seconds: long }) => `${percent(weight)} for ${span(long * 1000)}`).join(', ')
   const price = `it served ${count(requests.served)} requests and lost ${count(requests.lost)}`
   return [title, `  because ${reason}`, way === '' ? '  it never had traffic' : `  traffic ${way}; ${price}`]
@@ -79,15 +81,15 @@ export function tryNext({ keep, scenarios }: DemoOptions): string[] {
     ...(all ? [] : [['npm start -- --scenario all', 'also slow, crashing and unmeasured'] as const]),
     ...(keep ? [] : [['npm start -- --keep', 'the cluster stays; steer it yourself']] as const),
     ['bin/sluice --help', 'the command line'],
+    ['README.md', 'how it works, and the way onto a cluster of yours'],
     ['examples/README.md', 'Rollouts for Istio, Linkerd and your own routes'],
-    ['docs/api.md', 'every field of a Rollout'],
-    ['kubectl apply -f crds/', 'the first step on a cluster of yours'],
   ])
 }
 /** What to type while the cluster stays. */
 export function staying(kubeconfig: string, { keepSpeed }: DemoOptions, image: string): string[] {
+  const time = keepSpeed === 1 ? 'its time runs as on your watch now, --speed 60 keeps it fast' : `${keepSpeed} seconds pass in one`
   return [
-    `The cluster stays until Ctrl-C; ${keepSpeed === 1 ? 'its time runs as on your watch now, --speed 60 keeps it fast' : `${keepSpeed} seconds pass in one`}. In another terminal, in this directory:`,
+    `The cluster stays until Ctrl-C; ${time}. In another terminal, in this directory:`,
     '',
     ...[
       [`export KUBECONFIG=${kubeconfig}`, ''],

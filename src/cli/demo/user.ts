@@ -1,5 +1,6 @@
 /** What the demo's user does, over the same HTTP API as everybody: applies the shop, releases versions, looks on. */
 import type { KubeObject, Resource } from '../../rollout/objects.ts'
+import type { Clock } from '../../telemetry/clock.ts'
 import { deployments, refused, rollouts, type Cluster } from '../connect.ts'
 import { follow, type Following } from '../follow.ts'
 import { CliFailure, type Io } from '../io.ts'
@@ -37,6 +38,12 @@ export interface Look {
   /** Deployments of the namespace. */
   readonly workloads: readonly KubeObject[]
 }
+/** `what` did not happen within `ms` of this clock. */
+export interface Deadline {
+  readonly clock: Pick<Clock, 'setTimeout'>
+  readonly ms: number
+  readonly what: string
+}
 /** The shop as its user sees it, kept up to date by watches. */
 export class Watched {
   #look: Look = { rollout: undefined, workloads: [] }
@@ -52,7 +59,7 @@ export class Watched {
       for (const listener of [...this.#listeners]) listener(this.#look)
     }
     this.#followings = [
-      follow(cluster, io, rollouts, { namespace, fieldSelector: `metadata.name=${app}` }, all => changed({ rollout: [...all.values()][0] as unknown as RolloutObject | undefined })),
+      follow(cluster, io, rollouts, { namespace, fieldSelector: `metadata.name=${app}` }, all => changed({ rollout: only(all) })),
       follow(cluster, io, deployments, { namespace }, all => changed({ workloads: [...all.values()] })),
     ]
     this.#failed = Promise.all(this.#followings.map(({ ended }) => ended)).then(() => Promise.reject(new Interrupted()))
@@ -71,14 +78,17 @@ export class Watched {
   }
 
   /** What `find` finds in the present state or in one of the next. `late` ends the wait with its message. Rejects with Interrupted after Ctrl-C. */
-  async until<T>(find: (look: Look) => T | undefined, late: { readonly clock: { setTimeout(callback: () => void, ms: number): { cancel(): void } }; readonly ms: number; readonly what: string }): Promise<T> {
+  async until<T>(find: (look: Look) => T | undefined, late: Deadline): Promise<T> {
     if (this.#stopped.aborted) throw new Interrupted()
     const found = Promise.withResolvers<T>()
     const listening = this.listen(look => {
       const result = find(look)
       if (result !== undefined) found.resolve(result)
     })
-    const timer = late.clock.setTimeout(() => found.reject(new CliFailure(`${late.what} within ${late.ms / 60_000} simulated minutes; the last message was: ${this.#look.rollout?.status?.message ?? 'none'}`)), late.ms)
+    const timer = late.clock.setTimeout(() => {
+      const message = this.#look.rollout?.status?.message ?? 'none'
+      found.reject(new CliFailure(`${late.what} within ${late.ms / 60_000} simulated minutes; the last message was: ${message}`))
+    }, late.ms)
     try {
       return await Promise.race([found.promise, this.#failed])
     } finally {
@@ -91,4 +101,8 @@ export class Watched {
     for (const following of this.#followings) following.stop()
     await Promise.allSettled(this.#followings.map(({ ended }) => ended))
   }
+}
+
+function only(all: ReadonlyMap<string, KubeObject>): RolloutObject | undefined {
+  return [...all.values()][0] as unknown as RolloutObject | undefined
 }
