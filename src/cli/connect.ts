@@ -74,7 +74,11 @@ export async function listRollouts(cluster: Cluster, namespace: string | undefin
     found.push(...page.value.items)
     next = page.value.continue
   } while (next !== undefined)
-  const sorted = found.toSorted((a, b) => `${a.metadata.namespace}/${a.metadata.name}`.localeCompare(`${b.metadata.namespace}/${b.metadata.name}`))
+  return inOrder(found)
+}
+/** By namespace and name. */
+export function inOrder(objects: readonly KubeObject[]): readonly RolloutObject[] {
+  const sorted = objects.toSorted((a, b) => `${a.metadata.namespace}/${a.metadata.name}`.localeCompare(`${b.metadata.namespace}/${b.metadata.name}`))
   return sorted as unknown as RolloutObject[]
 }
 

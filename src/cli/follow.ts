@@ -1,59 +1,55 @@
-/** Following rollouts as they change, until somebody has seen enough. */
+/** Following objects as they change, until somebody has seen enough. */
 import type { Failure, Selection } from '../kube/api.ts'
-import { startWatcher } from '../kube/watch.ts'
+import { startCache } from '../kube/cache.ts'
 import type { KubeObject, Resource } from '../rollout/objects.ts'
 import { refused, type Cluster } from './connect.ts'
 import type { Io } from './io.ts'
 
 export interface Following {
-  /** Resolves when `stop` was called; rejects with a CliFailure where the cluster refuses. */
+  /** Resolves when `stop` was called or the person stopped; rejects with a CliFailure where the cluster refuses. */
   readonly ended: Promise<void>
   stop(): void
 }
 
-/** Calls `changed` with all objects, after the first list and after each change. Cut watches are taken up again; a refusal before the first list ends it. */
+/** Calls `changed` with all objects by `<namespace>/<name>`, after the first list and after changes, once for those that come together. Cut watches are taken up again; a failure before the first list ends it. */
 export function follow(cluster: Cluster, io: Io, resource: Resource, selection: Selection, changed: (objects: ReadonlyMap<string, KubeObject>) => void): Following {
-  const objects = new Map<string, KubeObject>()
-  let listed = false
-  let fresh: Set<string> | undefined
   const end = Promise.withResolvers<void>()
-  const keyOf = (object: KubeObject) => `${object.metadata.namespace}/${object.metadata.name}`
-  const watcher = startWatcher({
-    api: cluster.api, resource, selection, clock: io.clock, random: Math.random,
-    onEvent(event) {
-      switch (event.type) {
-        case 'Init':
-          fresh = new Set()
-          return
-        case 'InitApply':
-          fresh?.add(keyOf(event.object))
-          objects.set(keyOf(event.object), event.object)
-          return
-        case 'InitDone':
-          for (const key of objects.keys()) if (fresh?.has(key) === false) objects.delete(key)
-          listed = true
-          break
-        case 'Apply':
-          objects.set(keyOf(event.object), event.object)
-          break
-        case 'Delete':
-          objects.delete(keyOf(event.object))
+  let due = false
+  let over = false
+  const tell = (): void => {
+    if (due) return
+    due = true
+    queueMicrotask(() => {
+      due = false
+      if (over || cache.state !== 'Synced') return
+      try {
+        changed(new Map(cache.list().map(one => [`${one.metadata.namespace ?? ''}/${one.metadata.name}`, one])))
+      } catch (error) {
+        end.reject(error)
       }
-      changed(objects)
+    })
+  }
+  const cache = startCache({
+    api: cluster.api, resource, selection, clock: io.clock, random: Math.random,
+    onProblem: ({ failure, error }) => {
+      if (error !== undefined) end.reject(error)
+      else if (failure !== undefined && cache.complete === undefined && !passing(failure)) end.reject(refused(failure))
     },
-    onState: (_, failure) => void (failure !== undefined && !listed && final(failure) && end.reject(refused(failure))),
-    onCallbackError: error => end.reject(error),
   })
+  cache.subscribe(tell)
+  cache.subscribeState(state => (state === 'NotServed' ? end.reject(refused({ ok: false, reason: 'NotFound', message: '' })) : tell()))
   const stop = (): void => end.resolve()
   io.stopped.addEventListener('abort', stop, { once: true })
+  if (io.stopped.aborted) stop()
   const ended = end.promise.finally(async () => {
+    over = true
     io.stopped.removeEventListener('abort', stop)
-    await watcher.stop()
+    await cache.stop()
   })
   return { ended, stop }
 }
 
-/** What no repetition will heal while a person looks on. */
-function final(failure: Failure): boolean {
-  return failure.reason !== 'Throttled' && failure.reason !== 'Expired'
+/** What a moment heals while a person looks on. */
+function passing(failure: Failure): boolean {
+  return failure.reason === 'Throttled' || failure.reason === 'Expired'
 }

@@ -1,6 +1,6 @@
 /** `sluice get`: one rollout as a picture, many as a table, either as data, and live with -w. */
 import type { KubeObject } from '../rollout/objects.ts'
-import { deployments, listRollouts, readRollout, rollouts, withCluster, type Cluster, type ClusterFlags } from './connect.ts'
+import { deployments, inOrder, listRollouts, readRollout, rollouts, withCluster, type Cluster, type ClusterFlags } from './connect.ts'
 import { follow } from './follow.ts'
 import { CliFailure, exitCodes, type Io } from './io.ts'
 import { renderTable } from './table.ts'
@@ -118,7 +118,7 @@ async function watchAll(cluster: Cluster, flags: GetFlags, io: Io): Promise<numb
     before = after
   }
   const following = follow(cluster, io, rollouts, { namespace }, objects => {
-    all = [...objects].toSorted(([a], [b]) => a.localeCompare(b)).map(([, object]) => object as unknown as RolloutObject)
+    all = inOrder([...objects.values()])
     draw()
   })
   const ticking = drawing === undefined ? undefined : every(io, 1000, draw)

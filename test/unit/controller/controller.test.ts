@@ -135,6 +135,18 @@ describe('leading', () => {
     await world.clock.advance(60_000)
     expect(writes().length).toBe(before)
   })
+  test('a leader that lost its lease in the middle of a journey does nothing more, whatever it had planned', async () => {
+    start('one')
+    await adopted()
+    push('web:2')
+    await world.clock.advance(30_000)
+    expect(status()?.phase).toBe('Holding')
+    world.faults.inject({ resource: 'leases.coordination.k8s.io', effect: { answer: 503 } })
+    await world.clock.advance(15_000)
+    const before = writes().length
+    await world.clock.advance(300_000)
+    expect(writes().length).toBe(before)
+  })
   test('without election it leads from the start', async () => {
     expect(start('one', false).leading).toBe(true)
     await adopted()
