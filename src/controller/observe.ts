@@ -4,7 +4,8 @@ import { trafficFinalizer } from '../revision/marks.ts'
 import type { Settings } from '../rollout/decision.ts'
 import type { KubeObject } from '../rollout/objects.ts'
 import type { Plan, SpecProblem } from '../rollout/plan.ts'
-import type { RolloutStatus } from '../rollout/schema.ts'
+import { armsUnderway, nameOf } from '../rollout/arms.ts'
+import type { RolloutSpec, RolloutStatus } from '../rollout/schema.ts'
 import type { Seen } from '../rollout/seen.ts'
 import { watchpoints } from '../rollout/watchpoints.ts'
 import type { Arms } from '../traffic/router.ts'
@@ -56,7 +57,7 @@ export function observe(world: World, key: string, settings: Settings, memory: S
 
 /** The same for a Rollout object that need not be in the cache (gone.ts makes one of what is left of a deleted Rollout). */
 export function observeRollout(world: World, rollout: KubeObject, settings: Settings, memory: Sightings, now: number, known: Known = {}): Observation {
-  const scope = scopeOf(world, rollout, settings)
+  const scope = underway(scopeOf(world, rollout, settings))
   const arms = armsOf(scope.spec, scope.plan.name, scope.namespace, settings.clusterDomain)
   const routes = arms ? routesOf(scope, arms) : []
   const view = scope.spec.backends && arms ? viewOfBackends(backendsSeen(scope, arms)) : viewOfRevisions(scope, arms)
@@ -67,7 +68,7 @@ export function observeRollout(world: World, rollout: KubeObject, settings: Sett
     ...statusOf(rollout),
     workload: workloadSeen(scope, view.templateRevision),
     revisions: view.revisions,
-    ...(view.backends ? { backends: view.backends } : {}),
+    ...(view.backends ? { backends: { ...view.backends, ...renamed(scope) } } : {}),
     doors: view.doors,
     routes: routesSeen,
     requests: requestsSeen(scope),
@@ -89,6 +90,20 @@ export function observeRollout(world: World, rollout: KubeObject, settings: Sett
     policies: new Map(view.policies.map((policy) => [policy.name, policy])),
   }
   return { state: 'Seen', seen: { ...seen, since: sight(memory, watchpoints(seen), now) }, raw, plan: scope.plan, problems: scope.problems }
+}
+
+/** With backends a journey keeps the arms that it began with, whatever the spec names by now. */
+function underway(scope: Scope): Scope {
+  const { backends } = scope.spec
+  const written = statusOf(scope.rollout)
+  return backends ? { ...scope, spec: { ...scope.spec, backends: armsUnderway(backends, written.statusFromFuture ? undefined : written.status) } } : scope
+}
+/** What the spec names, where that is not what the pass is about. */
+function renamed(scope: Scope): Pick<NonNullable<Seen['backends']>, 'wanted'> {
+  const named: RolloutSpec['backends'] = scope.rollout.spec?.backends
+  const { backends } = scope.spec
+  if (!named || !backends || (nameOf(named.stable) === nameOf(backends.stable) && nameOf(named.canary) === nameOf(backends.canary))) return {}
+  return { wanted: { stableBackend: nameOf(named.stable), canaryBackend: nameOf(named.canary) } }
 }
 
 /** What differs between the two modes. */

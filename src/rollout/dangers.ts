@@ -48,6 +48,9 @@ function verdictFails(pass: Pass): void {
 function otherRevision(pass: Pass): void {
   const wanted = target(pass.seen)
   const canary = pass.next.canary?.revision
+  const renamed = pass.seen.backends?.wanted
+  if (renamed && renamed.canaryBackend !== pass.next.stable?.backend) return close(pass, 'Superseded', 'BackendsChanged', `spec.backends names ${renamed.stableBackend} and ${renamed.canaryBackend} now, in the place of ${canary}`)
+  if (renamed) return close(pass, 'Withdrawn', 'RolesSwapped', `spec.backends was swapped before ${canary} was promoted: swap the roles once it carries everything`)
   if (wanted === undefined || wanted === canary || pass.next.phase === 'Flipping') return
   if (wanted === pass.next.stable?.revision || isProven(pass)) close(pass, 'Withdrawn', 'TemplateIsStable', 'the template is the stable revision again')
   else close(pass, 'Superseded', 'NewRevision', `${wanted} takes the place of ${canary}`)

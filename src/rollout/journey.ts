@@ -11,6 +11,8 @@ import { finish } from './outcome.ts'
 
 /** The canary is noticed; gates are asked; the newest revision is taken. */
 export function waiting(pass: Pass): void {
+  // The arms of the journey that has just ended: the next pass sees those of the spec.
+  if (pass.seen.backends?.wanted) return
   const revision = target(pass.seen)
   const proven = pass.seen.backends && pass.seen.backends.canaryBackend === pass.next.stable?.backend
   if (revision === undefined || revision === pass.next.stable?.revision || proven) return enter(pass, 'Idle', 'the template is the stable revision again')

@@ -35,6 +35,7 @@ function notice(pass: Pass, revision: string): void {
 function idleBackends(pass: Pass, wanted: string): void {
   const { next, seen } = pass
   const backends = seen.backends!
+  if (backends.wanted) return
   keepClosed(pass)
   const named = seen.routes.length > 0 && routesPresent(pass)
   const nothing = named && seen.routes.every((route) => route.canaryDoor < 0.05 && route.totals.every((total) => total > 0))
@@ -60,7 +61,7 @@ function acknowledged(pass: Pass, wanted: string): void {
 }
 /** The roles of the spec are not those of the status. */
 export const notSwapped = (pass: Pass): boolean =>
-  pass.seen.backends !== undefined && (pass.next.canary === undefined || pass.seen.backends.stableBackend !== pass.next.stable?.backend)
+  pass.seen.backends !== undefined && pass.seen.backends.wanted === undefined && (pass.next.canary === undefined || pass.seen.backends.stableBackend !== pass.next.stable?.backend)
 
 /** What is kept in step in every phase in which nothing is on its way. Each chore stands for itself; one that waits does not hold up the others. */
 export function chores(pass: Pass): void {

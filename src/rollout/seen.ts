@@ -23,7 +23,7 @@ export interface Seen {
   /** Revisions mode: our Deployments, newest first. Backends mode: the two arms (name = revision name as in `backends`). */
   readonly revisions: readonly RevisionSeen[]
   /** Backends mode only: which revision name each arm has now. */
-  readonly backends?: { readonly stable: string; readonly canary: string; /** backend identity without template hash */ readonly stableBackend: string; readonly canaryBackend: string; readonly hasCanaryTemplate: boolean; /** What the data plane calls the arms. */ readonly stableSeries: ArmSeries; readonly canarySeries: ArmSeries }
+  readonly backends?: { readonly stable: string; readonly canary: string; /** backend identity without template hash */ readonly stableBackend: string; readonly canaryBackend: string; readonly hasCanaryTemplate: boolean; /** Set in a journey whose arms the spec no longer names: these are its arms, and this is what the spec names now. */ readonly wanted?: { readonly stableBackend: string; readonly canaryBackend: string }; /** What the data plane calls the arms. */ readonly stableSeries: ArmSeries; readonly canarySeries: ArmSeries }
   readonly doors: { readonly stable: DoorSeen; readonly canary: DoorSeen; readonly own: DoorSeen }
   readonly routes: readonly RouteSeen[]
   readonly requests: readonly RequestSeen[]
@@ -87,7 +87,7 @@ export interface RouteSeen {
   readonly key: string
   readonly managed: boolean
   readonly state: 'Present' | 'Missing' | 'Refused'
-  /** For Refused (no grant, LacksDoors, foreign owner …) and for people. */
+  /** For Refused (no grant, LacksDoors, foreign owner …) and for people; of a Present one that is not mirrored the message says what is waited for. */
   readonly reason?: string
   readonly message?: string
   /** Share of the canary door in percent, rounded as the object can express; the greatest of its http routes. */

@@ -2,6 +2,7 @@
 import { expect, it, describe } from 'vitest'
 import type { Reading } from '../../../src/analysis/reading.ts'
 import type { Action } from '../../../src/rollout/actions.ts'
+import { armsUnderway, nameOf } from '../../../src/rollout/arms.ts'
 import { ask } from '../../../src/rollout/ask.ts'
 import { decide } from '../../../src/rollout/decide.ts'
 import { plan as planOf, type Plan } from '../../../src/rollout/plan.ts'
@@ -54,7 +55,7 @@ class Backends {
     return result.plan
   }
   get roles(): { stable: string; canary: string; template: boolean } {
-    const { stable, canary } = this.spec.backends!
+    const { stable, canary } = armsUnderway(this.spec.backends!, this.status)
     return { stable: stable.subset!, canary: canary.subset!, template: canary.workloadRef !== undefined }
   }
   /** As observe names them: only a canary with workloadRef is known by its template. */
@@ -67,6 +68,7 @@ class Backends {
   }
   seen(): Seen {
     const { stable, canary, template } = this.roles
+    const named = this.spec.backends!
     const arm = (backend: string): RevisionSeen => {
       const { replicas, ready, complete } = this.arms[backend]!
       return { name: this.name(backend), createdAt: start, images: [`reviews:${backend}`], replicas, ready, complete, terminating: false }
@@ -82,6 +84,7 @@ class Backends {
       workload: template ? { state: 'Present', generation: 1, templateRevision: this.name(canary), images: [], replicas: 2, ready: 2 } : { state: 'None' },
       revisions: [arm(canary), arm(stable)],
       backends: {
+        ...(nameOf(named.stable) === stable && nameOf(named.canary) === canary ? {} : { wanted: { stableBackend: nameOf(named.stable), canaryBackend: nameOf(named.canary) } }),
         stable: this.name(stable), canary: this.name(canary), stableBackend: stable, canaryBackend: canary, hasCanaryTemplate: template,
         stableSeries: { namespace: 'shop', workloads: [`reviews-${stable}`] }, canarySeries: { namespace: 'shop', workloads: [`reviews-${canary}`], door: 'reviews' },
       },
@@ -347,6 +350,18 @@ describe('in the middle', () => {
     expect(world.weights).toEqual({ v1: 100, v2: 0 })
     expect(world.status?.stable?.backend).toBe('v1')
     expect(world.status?.history[0]?.outcome).not.toBe('Promoted')
+  })
+  it('a third backend as canary: the second loses its traffic first, then the third starts', () => {
+    const world = at(50)
+    world.swap('v1', 'v3')
+    world.weights = { ...world.weights, v3: 0 }
+    world.pass()
+    expect(world.weights).toEqual({ v1: 100, v2: 0, v3: 0 })
+    expect(world.until((w) => w.phase === 'Holding' && w.weights['v3'] === 10)).toBe(true)
+    expect(world.status?.history[0]).toMatchObject({ revision: 'v2-h2', outcome: 'Superseded' })
+    expect(world.status?.stable?.backend).toBe('v1')
+    expect(world.until((w) => w.phase === 'Idle' && w.weights['v3'] === 100)).toBe(true)
+    expect(world.weights['v2']).toBe(0)
   })
   it('a failing canary is rolled back and kept closed when Git gives it traffic again; Retry opens it', () => {
     const world = at(50)
