@@ -23,6 +23,8 @@ const neverArrived = '(.*,)?(UF|UH|UO)(,.*)?'
 const grpcFailures = '2|4|8|12|13|14|15'
 /** How far back a series is looked for before it counts as born inside the window: a failed scrape hides it from `x offset w` by its staleness marker. */
 const bornLookback = '10m'
+/** How old the sample may be that the rise inside the window is measured from; where there is none, from the first one inside. */
+const baseLookback = '90s'
 
 /** One query for all counts of a question, to be evaluated at `question.at`; undefined where its windows are empty or no arm names a workload. */
 export function countsQuery(question: Question): string | undefined {
@@ -106,7 +108,9 @@ function linkerd(question: Question, arm: ArmSeries): readonly Leaf[] {
 /**
  * How far each counter has risen inside the window, in whole requests:
  * born inside it, its whole value (the first failures of a new pod are there at its first scrape, and `increase()` misses them);
- * else last minus first sample (`increase()` would extrapolate 3 to 4 in a window of four scrapes); after a restart, where that is no count, `increase()`.
+ * else last sample minus the last one before the window. Measured from the first one inside, a series that was there before would lose up to a scrape of
+ * requests and one that is born with the first failure would not: a good version would look worse than it is;
+ * `increase()` would extrapolate 3 to 4 in a window of four scrapes; it is asked after a restart, where differences are no counts.
  */
 function increments(series: Series, windowMs: number): string {
   const selector = `${series.metric}{${series.matchers.join(',')}}`
@@ -114,6 +118,7 @@ function increments(series: Series, windowMs: number): string {
   const offset = `${Math.round(windowMs)}ms`
   return (
     `(max_over_time(${window}) unless last_over_time(${selector}[${bornLookback}] offset ${offset}))` +
+    ` or (max_over_time(${window}) - last_over_time(${selector}[${baseLookback}] offset ${offset}) >= 0 unless resets(${window}) > 0)` +
     ` or (max_over_time(${window}) - min_over_time(${window}) unless resets(${window}) > 0)` +
     ` or increase(${window})`
   )

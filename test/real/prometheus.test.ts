@@ -155,8 +155,8 @@ describe.skipIf(missing !== undefined)('questions to a real Prometheus', () => {
 
   it('counts whole requests in both windows, without extrapolation', async () => {
     const { canary, stable } = await ask(arm('steady'))
-    // Four scrapes lie in 60 s, so three times 20 requests and three failures; twenty lie in 300 s.
-    expect(canary).toEqual({ fast: { total: 63, bad: 3 }, slow: { total: 383, bad: 3 } })
+    // Four scrapes lie in 60 s and twenty in 300 s, each with what it adds to the one before: 20 requests, and three failures at the end.
+    expect(canary).toEqual({ fast: { total: 83, bad: 3 }, slow: { total: 403, bad: 3 } })
     expect(stable).toEqual(canary)
     const extrapolated = await history.query('increase(istio_requests_total{destination_workload="steady",response_code="500"}[60s])', at)
     expect(Number(extrapolated.data.result[0].value[1])).toBeCloseTo(4)
@@ -164,7 +164,7 @@ describe.skipIf(missing !== undefined)('questions to a real Prometheus', () => {
   it('sees every failure of a canary that is born failing', async () => {
     const { canary, reading } = await ask(arm('born'))
     expect(canary.slow).toEqual({ total: 66, bad: 66 })
-    expect(canary.fast).toEqual({ total: 30, bad: 30 })
+    expect(canary.fast).toEqual({ total: 40, bad: 40 })
     expect(evaluate(bounds, reading, {}, scrape)).toMatchObject({ verdict: 'Fail', value: '0.00%' })
   })
   it('sees failures that happened before the first scrape, where increase() is 0', async () => {
@@ -186,37 +186,37 @@ describe.skipIf(missing !== undefined)('questions to a real Prometheus', () => {
     expect((await ask(arm('gapped'))).canary.slow.total).toBe(360)
   })
   it('finds gRPC failures behind HTTP 200, each once', async () => {
-    expect((await ask(arm('grpc'))).canary.slow).toEqual({ total: 16 * 19, bad: 3 * 19 })
+    expect((await ask(arm('grpc'))).canary.slow).toEqual({ total: 16 * 20, bad: 3 * 20 })
   })
   it('counts at a waypoint, with what it could not deliver', async () => {
-    expect((await ask(arm('ambient', { door: door('ambient-canary') }))).canary.slow).toEqual({ total: 15 * 19, bad: 5 * 19 })
+    expect((await ask(arm('ambient', { door: door('ambient-canary') }))).canary.slow).toEqual({ total: 15 * 20, bad: 5 * 20 })
   })
   it('an unreachable canary is failing, not missing', async () => {
     const { canary, reading } = await ask(arm('gone', { door: door('gone-canary') }))
-    expect(canary.slow).toEqual({ total: 8 * 19, bad: 8 * 19 })
+    expect(canary.slow).toEqual({ total: 8 * 20, bad: 8 * 20 })
     expect(evaluate(bounds, reading, {}, scrape).verdict).toBe('Fail')
   })
   it('two subsets of one host: the unknown ones are the canary’s, stable’s own are not', async () => {
     const { canary, stable } = await ask(arm('reviews-v2', { door: door('reviews') }), { stable: arm('reviews-v1') })
-    expect(canary.slow).toEqual({ total: 3 * 19, bad: 3 * 19 })
+    expect(canary.slow).toEqual({ total: 3 * 20, bad: 3 * 20 })
     expect(stable.slow).toEqual({ total: 0, bad: 0 })
   })
   it('counts slow requests by buckets, and those that never arrived with them', async () => {
     const { canary } = await ask(arm('slow', { door: door('slow-canary') }), { measure: { kind: 'Latency', percentile: 90, aboveMs: 500 } })
-    expect(canary).toEqual({ fast: { total: 33, bad: 6 }, slow: { total: 11 * 19, bad: 2 * 19 }, percentileMs: 500 })
+    expect(canary).toEqual({ fast: { total: 44, bad: 8 }, slow: { total: 11 * 20, bad: 2 * 20 }, percentileMs: 500 })
   })
   it('counts at Linkerd, inbound only and without probes', async () => {
-    expect((await ask(arm('linkerd'), { telemetry: 'Linkerd' })).canary.slow).toEqual({ total: 12 * 19, bad: 2 * 19 })
+    expect((await ask(arm('linkerd'), { telemetry: 'Linkerd' })).canary.slow).toEqual({ total: 12 * 20, bad: 2 * 20 })
     expect((await ask(arm('linkerd'), { telemetry: 'Linkerd', measure: { kind: 'Latency', percentile: 50, aboveMs: 500 } })).canary.slow).toEqual({
-      total: 10 * 19,
-      bad: 19,
+      total: 10 * 20,
+      bad: 20,
     })
   })
   it('takes names as they are, whatever is in them', async () => {
-    expect((await ask({ namespace: nasty, workloads: [nasty] })).canary.slow.total).toBe(190)
-    expect((await ask({ namespace: nasty, workloads: [nasty, 'dot.x'] })).canary.slow.total).toBe(190)
-    expect((await ask({ namespace: 'shop', workloads: ['dot.x', 'other'] })).canary.slow.total).toBe(190)
-    expect((await ask(arm('steady', { door: nasty }))).canary.slow.total).toBe(383)
+    expect((await ask({ namespace: nasty, workloads: [nasty] })).canary.slow.total).toBe(200)
+    expect((await ask({ namespace: nasty, workloads: [nasty, 'dot.x'] })).canary.slow.total).toBe(200)
+    expect((await ask({ namespace: 'shop', workloads: ['dot.x', 'other'] })).canary.slow.total).toBe(200)
+    expect((await ask(arm('steady', { door: nasty }))).canary.slow.total).toBe(403)
   })
   it('no series is no requests, and no verdict', async () => {
     const { canary, reading } = await ask(arm('nobody', { door: door('nobody') }))
@@ -224,16 +224,16 @@ describe.skipIf(missing !== undefined)('questions to a real Prometheus', () => {
     expect(evaluate(bounds, reading, {}, scrape).verdict).toBe('NoData')
   })
   it('one window where both are the same, an hour where it is long', async () => {
-    expect((await ask(arm('steady'), { fastMs: 60_000, slowMs: 60_000 })).canary).toEqual({ fast: { total: 63, bad: 3 }, slow: { total: 63, bad: 3 } })
-    expect((await ask(arm('steady'), { slowMs: 3_600_000 })).canary.slow.total).toBe(239 * 20 + 3)
+    expect((await ask(arm('steady'), { fastMs: 60_000, slowMs: 60_000 })).canary).toEqual({ fast: { total: 83, bad: 3 }, slow: { total: 83, bad: 3 } })
+    expect((await ask(arm('steady'), { slowMs: 3_600_000 })).canary.slow.total).toBe(240 * 20 + 3)
   })
   it('a door that closed is quiet after two scrapes, one that serves is not', async () => {
     const requests = async (service: string, more: Partial<Question> = {}) => {
       const doors = {
         stable: arm('steady', { door: door('steady-stable') }),
         measure: { kind: 'DoorRequests' },
-        fastMs: 3 * scrape,
-        slowMs: 3 * scrape,
+        fastMs: 2 * scrape,
+        slowMs: 2 * scrape,
       } as const
       return (await ask(arm('closing', { door: door(service) }), { ...doors, ...more })).canary.slow
     }

@@ -35,7 +35,7 @@ describe('the embedded Prometheus', () => {
     await time.advance(400_000)
     const source = prometheusSource({ name: 'default', url }, time)
     const answer = await source.ask(question({ at: time.now(), fastMs: 60_000, slowMs: 300_000 }))
-    expect(answer).toMatchObject({ state: 'Counts', canary: { fast: { total: 90, bad: 90 }, slow: { total: 570, bad: 570 } }, stable: { slow: { total: 0 } } })
+    expect(answer).toMatchObject({ state: 'Counts', canary: { fast: { total: 120, bad: 120 }, slow: { total: 600, bad: 600 } }, stable: { slow: { total: 0 } } })
   })
   it('answers GET as POST, at a time or now, in seconds or RFC 3339', async () => {
     const { time, url } = await running()
