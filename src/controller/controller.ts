@@ -145,8 +145,9 @@ export function startController(options: ControllerOptions): Controller {
 
 function publisher(api: KubeApi, { clock, settings, log }: ControllerOptions): (about: About, note: Note) => ReturnType<ReturnType<typeof eventRecorder>['record']> {
   const recorder = eventRecorder({ api, clock, component: 'sluice', instance: settings.identity, log })
-  return (about, note) =>
-    recorder.record({
+  return async (about, note) =>
+    // A step reached stands in the status and in the log; as an event it would be one more write for each step.
+    note.type === 'StepReached' ? 'Delivered' : recorder.record({
       name: `${about.name}.${about.uid}.${note.id}`,
       regarding: { apiVersion: 'sluice.dev/v1alpha1', kind: 'Rollout', metadata: about },
       type: note.severity, reason: note.type, message: note.message, at: Date.parse(note.at),
