@@ -15,11 +15,15 @@ export type Measure =
   /** Requests that clients sent through each arm's door, none of them bad; through a shared host, or without a door, what arrived at the workloads. */
   | { readonly kind: 'DoorRequests' }
 
+/** Data planes whose series can be asked. `Istio`: sidecars and waypoints. `Linkerd`: by the workloads that answer. */
+export const telemetries = ['Istio', 'Linkerd'] as const
+export type Telemetry = (typeof telemetries)[number]
+
 export interface Question {
   /** Stable while the question means the same: check name, revision and the start of its slow window. */
   readonly id: string
   readonly check: string
-  readonly telemetry: 'Istio' | 'Linkerd'
+  readonly telemetry: Telemetry
   readonly measure: Measure
   readonly stable: ArmSeries
   readonly canary: ArmSeries

@@ -1,6 +1,7 @@
 /** The picture of one rollout, from its object to lines of text. Pure: the time comes in, nothing is read. */
 import { createColors } from 'picocolors'
 import type { CheckStatus, Phase, RolloutSpec, RolloutStatus } from '../rollout/schema.ts'
+import { placesOf } from '../traffic/index.ts'
 import { clean, count, elapsed, lastJourney, percent, span, versions } from './words.ts'
 
 export interface RolloutObject {
@@ -129,10 +130,9 @@ export function shareOfCanary(status: RolloutStatus): number {
   return journey === undefined ? 0 : (journey.weight.seen ?? 0)
 }
 function routeName(spec: RolloutSpec, rollout: string): string {
-  const refs = spec.traffic?.istio?.virtualServiceRefs
-  if (refs !== undefined && refs.length > 0) return refs.map(r => `VirtualService/${r.namespace === undefined ? '' : `${r.namespace}/`}${r.name}`).join(', ')
-  const own = spec.service?.name ?? spec.workloadRef?.name ?? rollout
-  return `${spec.traffic?.smi === undefined ? 'VirtualService' : 'TrafficSplit'}/${own}`
+  const own = { namespace: '', name: spec.service?.name ?? spec.workloadRef?.name ?? rollout }
+  const places = placesOf(spec.traffic, own)?.places ?? []
+  return places.map(({ kind, namespace, name }) => `${kind}/${namespace === '' ? '' : `${namespace}/`}${name}`).join(', ')
 }
 
 function checks(scene: Scene): string[] {

@@ -16,6 +16,8 @@ export type Kind =
   | 'DestinationRule'
   | 'TrafficSplit'
   | 'ServiceProfile'
+  | 'HTTPRoute'
+  | 'GRPCRoute'
   | 'ReferenceGrant'
   | 'ConfigMap'
   | 'Namespace'
@@ -89,6 +91,14 @@ export const watched: readonly Watched[] = [
     optional: true, keep: ({ spec }) => ({ spec: { dstOverrides: spec?.dstOverrides } }),
   },
   {
+    kind: 'HTTPRoute', group: 'gateway.networking.k8s.io', plural: 'httproutes', versions: ['v1', 'v1beta1'], namespaced: true,
+    optional: true, writers: ['f:spec/f:rules'], keep: routeAndParents,
+  },
+  {
+    kind: 'GRPCRoute', group: 'gateway.networking.k8s.io', plural: 'grpcroutes', versions: ['v1'], namespaced: true,
+    optional: true, writers: ['f:spec/f:rules'], keep: routeAndParents,
+  },
+  {
     kind: 'ReferenceGrant', group: 'gateway.networking.k8s.io', plural: 'referencegrants', versions: ['v1', 'v1beta1'], namespaced: true,
     optional: true, keep: ({ spec }) => ({ spec }),
   },
@@ -126,6 +136,12 @@ function endpointsOnly({ endpoints }: KubeObject): Partial<KubeObject> {
 function podHealth({ status }: KubeObject): Partial<KubeObject> {
   const { phase, conditions, containerStatuses, initContainerStatuses } = status ?? {}
   return { status: { phase, conditions, containerStatuses, initContainerStatuses } }
+}
+/** Of the status only what parents say about the route as a whole. */
+function routeAndParents({ spec, status }: KubeObject): Partial<KubeObject> {
+  const parents: { parentRef?: unknown; conditions?: Record<string, unknown>[] }[] = Array.isArray(status?.parents) ? status.parents : []
+  const essence = ({ type, status: holds, reason, message, observedGeneration }: Record<string, unknown>) => ({ type, status: holds, reason, message, observedGeneration })
+  return { spec, status: { parents: parents.map(({ parentRef, conditions }) => ({ parentRef, conditions: Array.isArray(conditions) ? conditions.map(essence) : [] })) } }
 }
 function scaleTarget({ spec }: KubeObject): Partial<KubeObject> {
   return { spec: { scaleTargetRef: spec?.scaleTargetRef } }

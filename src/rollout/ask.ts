@@ -24,7 +24,8 @@ export function ask(seen: Seen, plan: Plan, settings: Settings, now: number): re
   if (!status?.journey) return []
   const closing = quietQuestion(seen, status, plan, settings, now)
   const subject = subjectOf(seen, status, plan, settings, now)
-  if (!subject) return closing
+  const { telemetry } = plan
+  if (!subject || !telemetry) return closing
   const since = ms(status.journey.ended?.at ?? status.journey.weight.seenAt)
   const checks = plan.checks.flatMap((check): Question[] => {
     const id = questionId(status, check.name)
@@ -32,7 +33,7 @@ export function ask(seen: Seen, plan: Plan, settings: Settings, now: number): re
     const { fastMs, slowMs } = windows(at, since, settings.scrapeIntervalMs, plan.intervalMs)
     if (slowMs <= 0) return []
     const measure = check.measure.kind === 'SuccessRate' ? ({ kind: 'SuccessRate' } as const) : ({ kind: 'Latency', percentile: check.measure.percentile, aboveMs: check.measure.maxMs } as const)
-    return [{ id, check: check.name, telemetry: plan.telemetry, measure, ...subject, at, fastMs, slowMs }]
+    return [{ id, check: check.name, telemetry, measure, ...subject, at, fastMs, slowMs }]
   })
   return [...checks, ...closing]
 }
@@ -60,7 +61,7 @@ const series = (seen: Seen, plan: Plan, settings: Settings, revision: string, do
 /** Before a closed door turns or its pods go: has it served anything in the last two scrapes? */
 function quietQuestion(seen: Seen, status: RolloutStatus, plan: Plan, settings: Settings, now: number): readonly Question[] {
   const flipping = status.phase === 'Flipping'
-  if (!(flipping || status.phase === 'Closing') || !status.canary || !status.stable || plan.checks.length === 0) return []
+  if (!(flipping || status.phase === 'Closing') || !status.canary || !status.stable || plan.checks.length === 0 || !plan.telemetry) return []
   const closed = flipping ? status.stable.revision : status.canary.revision
   const other = flipping ? status.canary.revision : status.stable.revision
   const id = `${status.journey?.id}/${status.phase}/${quietCheck}`
@@ -70,8 +71,7 @@ function quietQuestion(seen: Seen, status: RolloutStatus, plan: Plan, settings: 
   const [canary, stable] = seen.backends
     ? [seen.backends.canarySeries, seen.backends.stableSeries]
     : [series(seen, plan, settings, closed, closedDoor), series(seen, plan, settings, other, flipping ? 'canary' : 'stable')]
-  // Three scrapes in the window are two intervals in which the count stood still.
-  const windowMs = 3 * settings.scrapeIntervalMs
+  const windowMs = 2 * settings.scrapeIntervalMs
   return [{ id, check: quietCheck, telemetry: plan.telemetry, measure: { kind: 'DoorRequests' }, canary, stable, at, fastMs: windowMs, slowMs: windowMs }]
 }
 

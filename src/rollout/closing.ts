@@ -60,7 +60,7 @@ export const lowered = (canaryDoor: 0 | 100, unproven: string | undefined): Step
   }
   if (actions.length > 0) return waitFor(`${unproven} to lose its traffic`, ...actions)
   const unmirrored = pass.seen.routes.find((route) => present(route) && !route.mirrored)
-  if (unmirrored) return waitFor(`the mesh to take over the split of ${unmirrored.key}`)
+  if (unmirrored) return waitFor(unmirrored.message ?? `the mesh to take over the split of ${unmirrored.key}`)
   // A managed route that somebody deleted: without it the user's Service carries everything; the rest writes it again at weight 0.
   return missing === undefined ? done : waitFor(`${missing} to be written again`, { type: 'CreateRoute', route: missing, canaryDoor })
 }

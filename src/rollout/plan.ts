@@ -1,5 +1,6 @@
 /** A Rollout's spec with every default filled in and every unit parsed. `plan(spec, name, settings)` is the only way from spec to numbers. */
 import { createHash } from 'node:crypto'
+import type { Telemetry } from '../analysis/reading.ts'
 import { parseDuration } from './duration.ts'
 import { parseLatency, parsePercent, parseScale, parseWeight } from './quantity.ts'
 import type { RolloutSpec } from './schema.ts'
@@ -13,7 +14,8 @@ export interface Plan {
   readonly workload?: string
   readonly replicas?: number
   readonly steps: readonly PlannedStep[]
-  readonly telemetry: 'Istio' | 'Linkerd'
+  /** Undefined: nobody says whose series tell of the requests, and nothing is asked. */
+  readonly telemetry: Telemetry | undefined
   readonly intervalMs: number
   readonly checks: readonly PlannedCheck[]
   readonly noData: Patience
@@ -104,7 +106,7 @@ export function plan(spec: RolloutSpec, name: string, settings: { readonly scrap
       ...(workload !== undefined && { workload }),
       ...(spec.replicas !== undefined && { replicas: spec.replicas }),
       steps: spec.steps.map((step, index) => plannedStep(step, index, settings.scrapeIntervalMs)),
-      telemetry: spec.analysis?.telemetry ?? (spec.traffic?.smi ? 'Linkerd' : 'Istio'),
+      telemetry: spec.analysis?.telemetry ?? telemetryOf(spec.traffic),
       intervalMs: length(spec.analysis?.interval, defaults.intervalScrapes * settings.scrapeIntervalMs),
       checks: (spec.analysis?.checks ?? []).map((check) => plannedCheck(check, spec.analysis!, onFailure)),
       noData: plannedPatience(spec.analysis?.noData, defaults.noData),
@@ -120,6 +122,12 @@ export function plan(spec: RolloutSpec, name: string, settings: { readonly scrap
       inputsHash: digest({ backends: spec.backends, traffic: spec.traffic, steps: spec.steps, analysis: spec.analysis }),
     },
   }
+}
+
+/** Who moves the requests measures them too, where that is known. */
+function telemetryOf(traffic: RolloutSpec['traffic']): Telemetry | undefined {
+  if (traffic?.smi) return 'Linkerd'
+  return traffic?.istio ? 'Istio' : undefined
 }
 
 function plannedStep(step: RolloutSpec['steps'][number], index: number, scrapeIntervalMs: number): PlannedStep {

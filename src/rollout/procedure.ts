@@ -74,7 +74,7 @@ export const split = (canaryDoor: number, how: { reopen?: boolean; restore?: boo
     else if (route.state !== 'Present') awaiting = `${route.key}: ${route.message ?? 'is missing'}`
     else if (!near(route.canaryDoor, expressed(route, canaryDoor)) || route.uneven || (how.reopen && route.closedTo) || (how.restore && route.canaryOnly.some((only) => only.redirected)))
       actions.push({ type: 'SetSplit', route: route.key, canaryDoor, reopen: how.reopen ?? false, restore: how.restore ?? false })
-    else if (!route.mirrored) awaiting ??= `the mesh to take over the split of ${route.key}`
+    else if (!route.mirrored) awaiting ??= route.message ?? `the mesh to take over the split of ${route.key}`
   }
   if (actions.length > 0) return waitFor(`the split to be seen at ${canaryDoor}%`, ...actions)
   return awaiting === undefined ? done : waitFor(awaiting)

@@ -1,8 +1,9 @@
 /** The API of Sluice as one zod schema: the source of types, messages, `crds/*.yaml` and `docs/api.md`. Defaults live in plan.ts, their description here. */
 import { z } from 'zod'
+import { telemetries } from '../analysis/reading.ts'
 import { exactlyOne, named, ruled } from './rule.ts'
 import * as scalar from './scalars.ts'
-import { backendsRules, managedRules, requestRules, specRules, stepsRules, virtualServiceRefsRules } from './spec-rules.ts'
+import { backendsRules, managedRules, requestRules, routeRefsRules, specRules, stepsRules, virtualServiceRefsRules } from './spec-rules.ts'
 
 export * from './schema-status.ts'
 
@@ -103,14 +104,54 @@ export const istio = ruled(
     'give exactly one of managed (Sluice makes the VirtualService) and virtualServiceRefs (it changes weights in yours)'),
 )
 export const smi = z.strictObject({})
+const otherNamespace = (object: string) =>
+  `Its namespace. Default: that of the Rollout. Another one must grant it, by the annotation \`sluice.dev/allow-from: <namespace of the Rollout>\` on the ${object} `
+  + 'or a ReferenceGrant.'
+const routeKind = z.enum(['HTTPRoute', 'GRPCRoute'])
+export const parentRef = z.strictObject({
+  kind: z.enum(['Gateway', 'Service']).optional().describe('`Gateway`, or `Service` for the callers in a mesh that serves the Gateway API. Default `Gateway`.'),
+  name: objectName.describe('Name of the Gateway or Service.'),
+  namespace: name.optional().describe('Its namespace. Default: that of the Rollout.'),
+  sectionName: objectName.optional().describe('A listener of the Gateway. Default: all that take the route.'),
+  port: count(1, 65535).optional().describe('A port of the Gateway or Service. Needed of a Service with several ports. Default: all.'),
+})
+export const managedGatewayAPI = z.strictObject({
+  kind: routeKind.optional().describe('Kind of the route that Sluice makes. Default `HTTPRoute`.'),
+  parentRefs: z.array(parentRef).min(1).max(8).describe('The Gateways or Services that shall serve the route. Each must accept it before any weight rises.'),
+  hostnames: z.array(scalar.anyHost).min(1).max(16).optional().describe('Hostnames of the route. Default: none, so that every host of the parents is taken.'),
+})
+export const routeRef = z.strictObject({
+  kind: routeKind.describe('Kind of the route.'),
+  name: objectName.describe('Name of the route.'),
+  namespace: name.optional().describe(otherNamespace('route')),
+  rules: z.array(z.string().min(1).max(253)).min(1).max(16).optional().describe(
+    'Rules to split, each by its name or by its index, the first one being `"0"`. Default: every rule in which both sides are backendRefs.',
+  ),
+  canaryOnlyRoutes: z.enum(['Leave', 'RedirectOnRollback']).optional().describe(
+    'What happens on a rollback to rules that lead somebody to the canary whatever the weight: `Leave` them and say so in a condition '
+      + '(default), or `RedirectOnRollback` to stable until the next journey.',
+  ),
+})
+export const gatewayAPI = ruled(
+  z.strictObject({
+    managed: managedGatewayAPI.optional().describe('Sluice makes and owns the route `<name>`.'),
+    routeRefs: ruled(z.array(routeRef).min(1).max(8), ...routeRefsRules).optional().describe(
+      'Your own routes, in which Sluice changes the weights of the two sides and nothing else.',
+    ),
+  }),
+  exactlyOne(['managed', 'routeRefs'], 'give exactly one of managed (Sluice makes the route) and routeRefs (it changes weights in yours)'),
+)
 export const traffic = ruled(
   z.strictObject({
     istio: istio.optional().describe('Istio: VirtualServices.'),
     smi: smi.optional().describe(
       'Linkerd, by the SMI extension: Sluice makes and owns the TrafficSplit `<name>` with the Service `<name>` as its apex. Write `smi: {}`.',
     ),
+    gatewayAPI: gatewayAPI.optional().describe(
+      'The Gateway API: HTTPRoutes and GRPCRoutes of a Gateway, whoever implements it, or of a Service in a mesh (Linkerd, waypoints of Istio).',
+    ),
   }),
-  exactlyOne(['istio', 'smi'], 'exactly one of istio and smi says who moves the requests'),
+  exactlyOne(['istio', 'smi', 'gatewayAPI'], 'exactly one of istio, smi and gatewayAPI says who moves the requests'),
 )
 export const step = z.strictObject({
   name: name.optional().describe('Name for people, requests and notifications; unique among the steps.'),
@@ -157,7 +198,9 @@ export const check = ruled(
   exactlyOne<{ successRate?: unknown; latency?: unknown }>(['successRate', 'latency'], 'a check asks exactly one question: successRate or latency'),
 )
 export const analysis = z.strictObject({
-  telemetry: z.enum(['Istio', 'Linkerd']).optional().describe('Whose metrics are read. Default: those of the mesh in `traffic`.'),
+  telemetry: z.enum(telemetries).optional().describe(
+    'Whose metrics are read. Default: those of the mesh in `traffic`; required with `gatewayAPI`, which does not say who implements it.',
+  ),
   interval: positiveDuration.optional().describe('Time between two evaluations. Default: two scrapes of the metric source.'),
   failureLimit: count(0, 100).optional().describe('Failed evaluations in a row that are tolerated before a verdict is Fail. Default `1`.'),
   minRequests: count(1, 1_000_000).optional().describe('Requests of the canary in the window below which a check says nothing. Default `30`.'),

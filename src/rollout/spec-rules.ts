@@ -42,6 +42,15 @@ export const virtualServiceRefsRules: readonly Rule<readonly ObjectRef[]>[] = [
   },
 ]
 
+interface RouteRef extends ObjectRef { kind: string }
+export const routeRefsRules: readonly Rule<readonly RouteRef[]>[] = [
+  {
+    cel: "self.all(a, self.exists_one(b, a.kind == b.kind && a.name == b.name && (has(a.__namespace__) ? a.__namespace__ : '') == (has(b.__namespace__) ? b.__namespace__ : '')))",
+    message: 'each route is named once: list all its rules in one entry',
+    holds: (refs) => refs.every((ref) => refs.filter((other) => ref.kind === other.kind && sameRef(ref, other)).length === 1),
+  },
+]
+
 interface Step { name?: string | undefined; weight: number | string; scale?: number | string | undefined }
 const last = 'self[size(self) - 1].weight'
 export const stepsRules: readonly Rule<readonly Step[]>[] = [
@@ -75,7 +84,11 @@ interface Spec {
   workloadRef?: { name: string } | undefined
   backends?: { stable: Arm } | undefined
   service?: { name?: string | undefined } | undefined
-  traffic?: { istio?: { virtualServiceRefs?: unknown; destinationRuleRef?: unknown } | undefined } | undefined
+  traffic?: {
+    istio?: { virtualServiceRefs?: unknown; destinationRuleRef?: unknown } | undefined
+    gatewayAPI?: { routeRefs?: unknown } | undefined
+  } | undefined
+  analysis?: { telemetry?: unknown } | undefined
   replicas?: unknown
   revisionHistoryLimit?: unknown
   steps: readonly Step[]
@@ -115,10 +128,22 @@ export const specRules: readonly Rule<Spec>[] = [
     holds: (spec) => spec.backends === undefined || spec.steps.every((step) => step.scale === undefined),
   },
   {
-    cel: '!(has(self.backends) && has(self.traffic)) || (has(self.traffic.istio) && has(self.traffic.istio.virtualServiceRefs))',
-    message: 'backends need traffic.istio.virtualServiceRefs: a route of Sluice would go with the Rollout and leave your clients to both backends; '
-      + 'name the VirtualService whose weights are to move',
-    holds: (spec) => spec.backends === undefined || spec.traffic === undefined || spec.traffic.istio?.virtualServiceRefs !== undefined,
+    cel: '!(has(self.backends) && has(self.traffic)) || (has(self.traffic.istio) && has(self.traffic.istio.virtualServiceRefs)) '
+      + '|| (has(self.traffic.gatewayAPI) && has(self.traffic.gatewayAPI.routeRefs))',
+    message: 'backends need traffic.istio.virtualServiceRefs or traffic.gatewayAPI.routeRefs: a route of Sluice would go with the Rollout and leave your '
+      + 'clients to both backends; name the route whose weights are to move',
+    holds: ({ backends, traffic }) =>
+      backends === undefined || traffic === undefined || traffic.istio?.virtualServiceRefs !== undefined || traffic.gatewayAPI?.routeRefs !== undefined,
+  },
+  {
+    cel: '!(has(self.backends) && has(self.backends.stable.subset) && has(self.traffic) && has(self.traffic.gatewayAPI))',
+    message: 'subsets belong to traffic.istio: routes of the Gateway API lead to Services, give each backend a service',
+    holds: ({ backends, traffic }) => backends?.stable.subset === undefined || traffic?.gatewayAPI === undefined,
+  },
+  {
+    cel: '!(has(self.traffic) && has(self.traffic.gatewayAPI) && has(self.analysis)) || has(self.analysis.telemetry)',
+    message: 'analysis.telemetry is missing: the Gateway API does not say whose metrics tell of its requests, name the data plane that implements it',
+    holds: ({ traffic, analysis }) => traffic?.gatewayAPI === undefined || analysis === undefined || analysis.telemetry !== undefined,
   },
   {
     cel: '!(has(self.traffic) && has(self.traffic.istio) && has(self.traffic.istio.destinationRuleRef)) || (has(self.backends) && '

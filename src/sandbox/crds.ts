@@ -135,6 +135,11 @@ const meshKinds: readonly Sketch[] = [
     versions: ['v1alpha2'],
     columns: [column('Service', '.spec.service')],
   },
+  ...['HTTPRoute', 'GRPCRoute'].map((kind) => ({
+    group: 'gateway.networking.k8s.io', kind, plural: `${kind.toLowerCase()}s`, versions: ['v1'], status: true,
+    columns: [column('Hostnames', '.spec.hostnames'), age],
+  })),
+  { group: 'gateway.networking.k8s.io', kind: 'ReferenceGrant', plural: 'referencegrants', short: ['refgrant'], versions: ['v1beta1'], columns: [age] },
   { group: 'linkerd.io', kind: 'ServiceProfile', plural: 'serviceprofiles', short: ['sp'], versions: ['v1alpha2'] },
   {
     group: 'keda.sh',

@@ -1,18 +1,28 @@
-/** The routers by the name that `spec.traffic` gives them. A new mesh is one file and one line here. */
-import { gatewayAPI } from './gateway-api.ts'
-import { istio } from './istio.ts'
-import type { Router } from './router.ts'
-import { smi } from './smi.ts'
+/** The providers by the name that `spec.traffic` gives them. A new mesh is one file and one line here. */
+import { gatewayAPIProvider } from './gateway-api-provider.ts'
+import { istioProvider } from './istio-provider.ts'
+import type { Provider, RoutePlace, Traffic } from './provider.ts'
+import { smiProvider } from './smi-provider.ts'
 
-export const routers = {
-  gatewayAPI,
-  istio,
-  smi,
-} as const satisfies Readonly<Record<string, Router>>
-export type RouterName = keyof typeof routers
+export const providers = {
+  gatewayAPI: gatewayAPIProvider,
+  istio: istioProvider,
+  smi: smiProvider,
+} as const satisfies Readonly<Record<string, Provider>>
+export type ProviderName = keyof typeof providers
 
-/** The router of that name, or a sentence that lists the known ones. An unknown name is never taken for another. */
-export function routerNamed(name: string): { readonly router: Router } | { readonly problem: string } {
-  if (Object.hasOwn(routers, name)) return { router: routers[name as RouterName] }
-  return { problem: `spec.traffic.${name} is unknown: write one of ${Object.keys(routers).join(', ')}` }
+/** The provider of that name, or a sentence that lists the known ones. An unknown name is never taken for another. */
+export function providerNamed(name: string): { readonly provider: Provider } | { readonly problem: string } {
+  if (Object.hasOwn(providers, name)) return { provider: providers[name as ProviderName] }
+  return { problem: `spec.traffic.${name} is unknown: write one of ${Object.keys(providers).join(', ')}` }
 }
+
+/** The provider that this spec names and its route objects, managed ones first; undefined where it names none. */
+export function placesOf(
+  traffic: Traffic | undefined, own: { readonly namespace: string; readonly name: string },
+): { readonly provider: Provider; readonly places: readonly RoutePlace[] } | undefined {
+  const name = (Object.keys(providers) as ProviderName[]).find((known) => traffic?.[known] !== undefined)
+  return name && traffic && { provider: providers[name], places: providers[name].places(traffic, own) }
+}
+
+export type { Provider, RouteKind, RoutePlace, Traffic } from './provider.ts'

@@ -3,11 +3,7 @@ import { doorNames } from '../../revision/naming.ts'
 import type { KubeObject } from '../../rollout/objects.ts'
 import type { RolloutSpec } from '../../rollout/schema.ts'
 import type { Blocker } from '../../rollout/seen.ts'
-import { leadsTo } from '../../traffic/hosts.ts'
-import { routeLabel } from '../../traffic/istio.ts'
-import { listOf } from '../../traffic/json.ts'
-import type { Arms } from '../../traffic/router.ts'
-import type { World } from '../world.ts'
+import { placesOf, type Provider, type RoutePlace } from '../../traffic/index.ts'
 import { armsOf } from './arms.ts'
 import { readSpec, type Scope, timeOf } from './scope.ts'
 
@@ -21,7 +17,7 @@ interface Claims {
   /** Whole objects: `Deployment shop/checkout`. */
   readonly objects: readonly string[]
   /** Objects in which single routes are claimed. */
-  readonly routes: readonly { readonly object: string; readonly namespace: string; readonly name: string; readonly routes?: readonly string[] }[]
+  readonly routes: readonly { readonly object: string; readonly provider: Provider; readonly place: RoutePlace }[]
 }
 const known = new WeakMap<KubeObject, Claims>()
 
@@ -49,17 +45,13 @@ function claimsOf(scope: Scope, rollout: KubeObject): Claims {
   const { namespace = '' } = rollout.metadata
   const { spec, planned } = readSpec(rollout, scope.settings)
   const { workload, name: named } = planned
-  const { istio, smi } = spec.traffic ?? {}
+  const { provider, places = [] } = placesOf(spec.traffic, { namespace, name: named }) ?? {}
   const objects = [
     ...(workload === undefined ? [] : [`Deployment ${namespace}/${workload}`]),
     ...(planned.mode === 'Revisions' ? [`Service ${namespace}/${doorNames(named).stable}`] : []),
-    ...(istio?.managed ? [`VirtualService ${namespace}/${named}`] : []),
-    ...(smi ? [`TrafficSplit ${namespace}/${named}`] : []),
+    ...places.filter((place) => place.managed).map((place) => `${place.kind} ${place.namespace}/${place.name}`),
   ]
-  const routes = (istio?.virtualServiceRefs ?? []).map((ref) => {
-    const where = ref.namespace ?? namespace
-    return { object: `VirtualService ${where}/${ref.name}`, namespace: where, name: ref.name, ...(ref.routes ? { routes: ref.routes } : {}) }
-  })
+  const routes = places.filter((place) => !place.managed).map((place) => ({ object: `${place.kind} ${place.namespace}/${place.name}`, provider: provider!, place }))
   const all = [...objects, ...routes.map(({ object }) => object)]
   const claims: Claims = { all, createdAt: timeOf(rollout.metadata.creationTimestamp), spec, named, objects, routes }
   known.set(rollout, claims)
@@ -82,17 +74,11 @@ function overlap(scope: Scope, mine: Claims, other: KubeObject): string | undefi
   return undefined
 }
 
-/** The http routes that a claim means: those it names, else those in which both of its arms are destinations. */
-function labelsOf(scope: Scope, { metadata: { namespace = '' } }: KubeObject, { spec, named }: Claims, claim: Claims['routes'][number]): readonly string[] {
-  if (claim.routes) return claim.routes
-  const arms = armsOf(spec, named, namespace, scope.settings.clusterDomain)
-  return arms ? routesWith(scope.world, claim, arms, scope.settings.clusterDomain) : []
-}
-
-function routesWith(world: World, { namespace, name }: { namespace: string; name: string }, arms: Arms, clusterDomain: string): readonly string[] {
-  const http = listOf(world.get('VirtualService', namespace, name)?.spec?.http)
-  const has = (route: any, arm: Arms['stable']) => listOf(route?.route).some((item) => leadsTo(item?.destination, arm, namespace, clusterDomain))
-  return http.filter((route) => has(route, arms.stable) && has(route, arms.canary)).map(routeLabel)
+/** The routes that a claim means: those it names, else those in which both of its arms are destinations. */
+function labelsOf(scope: Scope, { metadata: { namespace = '' } }: KubeObject, { spec, named }: Claims, { provider, place }: Claims['routes'][number]): readonly string[] {
+  const { clusterDomain } = scope.settings
+  const object = scope.world.get(place.kind, place.namespace, place.name)
+  return provider.labels(object, armsOf(spec, named, namespace, clusterDomain), { clusterDomain, ...(place.routes ? { routes: place.routes } : {}) })
 }
 
 function isOlder(a: KubeObject, { createdAt }: Claims, b: KubeObject, { createdAt: other }: Claims): boolean {

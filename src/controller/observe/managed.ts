@@ -4,9 +4,7 @@ import { rolloutLabel } from '../../revision/marks.ts'
 import type { JsonPatchOp, KubeObject } from '../../rollout/objects.ts'
 import type { Blocker, Seen } from '../../rollout/seen.ts'
 import { managedTotal } from '../../traffic/expressible.ts'
-import { httpPorts, managedVirtualService } from '../../traffic/istio-managed.ts'
 import { ownedPatch } from '../../traffic/owned.ts'
-import { managedTrafficSplit } from '../../traffic/smi.ts'
 import { wantedShape } from './doors.ts'
 import type { Route } from './routes.ts'
 import { isOurs, type Scope } from './scope.ts'
@@ -18,6 +16,9 @@ export function wantedRoute(scope: Scope, route: Route, canaryDoor: number, atLe
   const resource = scope.world.resource(route.kind)
   if (!resource) return { problems: [{ reason: 'MeshNotServed', message: `the API server does not serve ${route.kind}` }] }
   const wanted = {
+    kind: route.kind,
+    clusterDomain: scope.settings.clusterDomain,
+    service: portsOf(scope),
     apiVersion: route.object?.apiVersion ?? `${resource.group}/${resource.version}`,
     name: route.name,
     namespace: route.namespace,
@@ -27,9 +28,7 @@ export function wantedRoute(scope: Scope, route: Route, canaryDoor: number, atLe
     labels: { [rolloutLabel]: scope.name },
     ownerReferences: scope.workload ? [ownedBy(scope.workload)] : [],
   }
-  if (route.kind === 'TrafficSplit') return { object: managedTrafficSplit(wanted) }
-  const { clusterDomain } = scope.settings
-  return managedVirtualService({ ...wanted, clusterDomain, managed: scope.spec.traffic?.istio?.managed ?? {}, ports: httpPorts(portsOf(scope)) })
+  return route.provider.managed(scope.spec.traffic ?? {}, wanted)
 }
 
 /** Why the managed object cannot be written at all, with the field to correct. */

@@ -68,6 +68,9 @@ describe('plan', () => {
     const { spec } = rollout()
     spec.traffic = { smi: {} }
     expect(planned(spec).telemetry).toBe('Linkerd')
+    spec.traffic = { gatewayAPI: { managed: { parentRefs: [{ name: 'public' }] } } }
+    delete spec.analysis
+    expect(planned(spec).telemetry).toBeUndefined()
   })
   it('answers with what is wrong', () => {
     const { spec } = rollout()

@@ -84,6 +84,8 @@ const min = 'spec.analysis.checks[0].successRate.min'
 const latency = 'spec.analysis.checks[1].latency'
 const window = 'spec.schedule.windows[0]'
 const services = { stable: { service: 'a' }, canary: { service: 'b' } }
+const parents = { parentRefs: [{ name: 'public', namespace: 'edge' }] }
+const measured = { 'spec.analysis.telemetry': 'Linkerd' }
 const windows = (changes: object) => ({ 'spec.schedule': { windows: [{ cron: '0 9 * * *', duration: '7h', ...changes }] } })
 
 export const wrongRollouts: readonly Variant[] = [
@@ -106,9 +108,9 @@ export const wrongRollouts: readonly Variant[] = [
   wrong('neither workloadRef nor backends', { 'spec.workloadRef': undefined }, ['exactly one of workloadRef', 'backends'], spec),
 
   wrong('no traffic', { 'spec.traffic': undefined }, ['traffic is missing', 'istio'], spec),
-  wrong('traffic of nobody', { 'spec.traffic': {} }, ['exactly one of istio and smi']),
-  wrong('two unions', { 'spec.traffic.smi': {} }, ['exactly one of istio and smi'], { field: 'spec.traffic' }),
-  unknown('spec.traffic.nginx', 'istio, smi'),
+  wrong('traffic of nobody', { 'spec.traffic': {} }, ['exactly one of istio, smi and gatewayAPI']),
+  wrong('two unions', { 'spec.traffic.smi': {} }, ['exactly one of istio, smi and gatewayAPI'], { field: 'spec.traffic' }),
+  unknown('spec.traffic.nginx', 'istio, smi, gatewayAPI'),
   wrong('istio without a route', { 'spec.traffic.istio': {} }, ['exactly one of managed']),
   wrong('istio with two kinds of routes', { 'spec.traffic.istio.virtualServiceRefs': [{ name: 'a' }] }, ['exactly one of managed'], {
     field: 'spec.traffic.istio',
@@ -122,6 +124,23 @@ export const wrongRollouts: readonly Variant[] = [
     field: 'spec.traffic.istio.virtualServiceRefs',
   }),
   wrong('no VirtualService', { 'spec.traffic.istio': { virtualServiceRefs: [] } }, ['at least 1'], { field: 'spec.traffic.istio.virtualServiceRefs' }),
+  wrong('gatewayAPI without a route', { 'spec.traffic': { gatewayAPI: {} }, ...measured }, ['exactly one of managed'], { field: 'spec.traffic.gatewayAPI' }),
+  wrong('gatewayAPI with two kinds of routes', { 'spec.traffic': { gatewayAPI: { managed: parents, routeRefs: [{ kind: 'HTTPRoute', name: 'a' }] } }, ...measured }, [
+    'exactly one of managed',
+  ], { field: 'spec.traffic.gatewayAPI' }),
+  wrong('a managed route without parents', { 'spec.traffic': { gatewayAPI: { managed: {} } }, ...measured }, ['is missing'], {
+    field: 'spec.traffic.gatewayAPI.managed.parentRefs', admission: ['spec.traffic.gatewayAPI.managed.parentRefs', 'Required'],
+  }),
+  wrong('a route of no kind', { 'spec.traffic': { gatewayAPI: { routeRefs: [{ kind: 'TCPRoute', name: 'a' }] } }, ...measured }, ['"TCPRoute"', 'HTTPRoute, GRPCRoute'], {
+    field: 'spec.traffic.gatewayAPI.routeRefs[0].kind', admission: ['"TCPRoute"', '"HTTPRoute", "GRPCRoute"'],
+  }),
+  wrong('a route twice', { 'spec.traffic': { gatewayAPI: { routeRefs: [{ kind: 'HTTPRoute', name: 'a' }, { kind: 'HTTPRoute', name: 'a' }] } }, ...measured }, ['named once'], {
+    field: 'spec.traffic.gatewayAPI.routeRefs',
+  }),
+  wrong('a parent of no kind', { 'spec.traffic': { gatewayAPI: { managed: { parentRefs: [{ kind: 'Server', name: 'a' }] } } }, ...measured }, ['"Server"', 'Gateway, Service'], {
+    field: 'spec.traffic.gatewayAPI.managed.parentRefs[0].kind', admission: ['"Server"', '"Gateway", "Service"'],
+  }),
+  wrong('the Gateway API without telemetry', { 'spec.traffic': { gatewayAPI: { managed: parents } } }, ['analysis.telemetry is missing'], spec),
   wrong('a DestinationRule without subsets', { 'spec.traffic.istio.destinationRuleRef': { name: 'a' } }, ['belongs to backends with subsets'], spec),
 
   absent('spec.steps'),
@@ -188,6 +207,8 @@ export const wrongBackends: readonly Variant[] = [
   absent('spec.backends.canary'),
   wrong('backends with a managed route', { 'spec.traffic': { istio: { managed: {} } } }, ['virtualServiceRefs'], spec),
   wrong('backends with a TrafficSplit', { 'spec.traffic': { smi: {} } }, ['virtualServiceRefs'], spec),
+  wrong('backends with a managed HTTPRoute', { 'spec.traffic': { gatewayAPI: { managed: parents } }, 'spec.backends': services, ...measured }, ['routeRefs'], spec),
+  wrong('subsets with the Gateway API', { 'spec.traffic': { gatewayAPI: { routeRefs: [{ kind: 'HTTPRoute', name: 'a' }] } }, ...measured }, ['subsets belong to traffic.istio'], spec),
   wrong('backends with a Service', { 'spec.service': { port: 80 } }, ['service belongs to workloadRef'], spec),
   wrong('backends with replicas', { 'spec.replicas': 3 }, ['replicas belongs to workloadRef'], spec),
   wrong('backends with history', { 'spec.revisionHistoryLimit': 3 }, ['revisionHistoryLimit belongs to workloadRef'], spec),

@@ -24,7 +24,7 @@ test('answers are values, sorted by what a controller must do', async () => {
   expect(reason(await api.delete(maps, 'shop', 'a', { uid: 'other' }))).toBe('Conflict')
   expect(reason(await api.delete(maps, 'shop', 'a'))).toBe('ok')
   expect(await api.groupVersions('networking.istio.io')).toEqual({ ok: true, value: ['v1', 'v1beta1'], serverTime: expect.any(Number) })
-  expect(await api.groupVersions('gateway.networking.k8s.io')).toEqual({ ok: true, value: [] })
+  expect(await api.groupVersions('cilium.io')).toEqual({ ok: true, value: [] })
   const served = await api.resources('sluice.dev', 'v1alpha1')
   expect(served.ok && served.value).toContainEqual(rollouts)
 })

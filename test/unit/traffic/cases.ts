@@ -1,7 +1,7 @@
 /** One entry for each router: objects as users might have them, arbitrary in everything that is foreign, with two arms in it. */
 import fc from 'fast-check'
 import type { KubeObject } from '../../../src/rollout/objects.ts'
-import { routers, type RouterName } from '../../../src/traffic/index.ts'
+import { providers, type ProviderName } from '../../../src/traffic/index.ts'
 import type { Arms, Selector } from '../../../src/traffic/router.ts'
 
 export interface Sample {
@@ -12,7 +12,7 @@ export interface Sample {
   readonly weights: readonly (readonly (string | number)[])[]
 }
 export interface Case {
-  readonly name: RouterName
+  readonly name: ProviderName
   /** `sharesAreEqual`: all routes carry the same total, so that what is read can be written back exactly. */
   readonly sample: (options: { oneTotal: boolean }) => fc.Arbitrary<Sample>
 }
@@ -158,4 +158,4 @@ export const cases: readonly Case[] = [
   { name: 'smi', sample: trafficSplit },
 ]
 /** Every router has a case: adding one without the other is an error of the suite. */
-export const uncovered = Object.keys(routers).filter((name) => !cases.some((entry) => entry.name === name))
+export const uncovered = Object.keys(providers).filter((name) => !cases.some((entry) => entry.name === name))

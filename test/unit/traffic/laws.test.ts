@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { routers } from '../../../src/traffic/index.ts'
+import { providers } from '../../../src/traffic/index.ts'
 import { setAt } from '../../../src/traffic/json.ts'
 import { closedToAnnotation, type SplitChange } from '../../../src/traffic/router.ts'
 import { applyPatch, PatchRefused } from '../../support/json-patch.ts'
@@ -24,7 +24,7 @@ function at(object: any, path: readonly (string | number)[]): any {
 }
 
 describe.each(cases)('laws of the router $name', ({ name, sample }) => {
-  const router = routers[name]
+  const { router } = providers[name]
   // As JSON, the way objects come from an API server: no undefined fields, no objects without a prototype.
   const any = sample({ oneTotal: false }).map((one): Sample => JSON.parse(JSON.stringify(one)))
   const withOneTotal = sample({ oneTotal: true }).map((one): Sample => JSON.parse(JSON.stringify(one)))

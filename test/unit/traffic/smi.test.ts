@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { KubeObject } from '../../../src/rollout/objects.ts'
 import { managedTotal, problemsOfSteps } from '../../../src/traffic/expressible.ts'
-import { routerNamed } from '../../../src/traffic/index.ts'
+import { providerNamed } from '../../../src/traffic/index.ts'
 import { milli, quantity } from '../../../src/traffic/quantity.ts'
 import { managedTrafficSplit, profileFollows, serviceProfileName, smi, splitIgnored, trafficSplitVersion } from '../../../src/traffic/smi.ts'
 import { applyPatch } from '../../support/json-patch.ts'
@@ -110,6 +110,6 @@ describe('steps that a route cannot tell apart', () => {
 })
 
 test('a router by name: unknown ones are an error that lists the known', () => {
-  expect(routerNamed('smi')).toEqual({ router: smi })
-  expect(routerNamed('toString')).toEqual({ problem: 'spec.traffic.toString is unknown: write one of gatewayAPI, istio, smi' })
+  expect(providerNamed('smi')).toEqual({ provider: expect.objectContaining({ router: smi }) })
+  expect(providerNamed('toString')).toEqual({ problem: 'spec.traffic.toString is unknown: write one of gatewayAPI, istio, smi' })
 })
