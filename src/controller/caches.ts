@@ -78,8 +78,9 @@ function keep(watch: Watched, options: CachesOptions): Kept {
     }
     failure = undefined
     if (found.state === 'NotServed') {
+      if (ours(watch) && state !== 'NotServed') options.log.warn({ kind: watch.kind }, missing(watch))
       enter('NotServed')
-      return later(lookAgain)
+      return later(ours(watch) ? retryAfter : lookAgain)
     }
     begin(found.resource)
   }
@@ -114,7 +115,8 @@ function keep(watch: Watched, options: CachesOptions): Kept {
     cache: () => cache,
     problem: () => {
       const trouble = cache?.trouble?.failure ?? failure
-      if (state === 'Synced' || state === 'NotServed') return undefined
+      if (state === 'NotServed') return ours(watch) ? missing(watch) : undefined
+      if (state === 'Synced') return undefined
       return trouble === undefined ? `${watch.kind}: no complete list yet` : `${watch.kind}: ${trouble.message}`
     },
     stop: async () => {
@@ -125,6 +127,13 @@ function keep(watch: Watched, options: CachesOptions): Kept {
   }
 }
 
+/** Without its own kinds Sluice has nothing to do. */
+function ours(watch: Watched): boolean {
+  return watch.group === 'sluice.dev'
+}
+function missing(watch: Watched): string {
+  return `${watch.plural}.${watch.group} is not served: install the CRDs with kubectl apply -f crds/`
+}
 /** Kinds that Sluice can do without where it may not read them: extras of meshes, and cluster-wide ones in an installation for one namespace. */
 function mayBeMissing(watch: Watched, namespace: string | undefined): boolean {
   return watch.optional === true || (namespace !== undefined && !watch.namespaced)

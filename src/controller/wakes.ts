@@ -88,7 +88,13 @@ function targetsOf(rollout: KubeObject): readonly string[] {
   const own = spec.service?.name ?? spec.workloadRef?.name ?? name
   const routes = placesOf(spec.traffic, { namespace, name: own })?.places ?? []
   const rule = spec.traffic?.istio?.destinationRuleRef
-  const whole: readonly Kind[] = ['HorizontalPodAutoscaler', 'ScaledObject', 'ConfigMap', 'VirtualService', 'DestinationRule', 'TrafficSplit', 'ServiceProfile', ...(spec.backends ? (['Deployment', 'Service', 'EndpointSlice', 'Pod'] as const) : [])]
+  const whole: readonly Kind[] = [
+    'HorizontalPodAutoscaler', 'ScaledObject', 'ConfigMap',
+    // Others of the namespace may hold the same host, mirror a policy, or tell of the mesh's uptake.
+    ...(spec.traffic?.istio ? (['VirtualService', 'DestinationRule'] as const) : []),
+    ...(spec.traffic?.smi ? (['TrafficSplit', 'ServiceProfile'] as const) : []),
+    ...(spec.backends ? (['Deployment', 'Service', 'EndpointSlice', 'Pod'] as const) : []),
+  ]
   return [
     ...(spec.dependsOn ?? []).map(other => here('Rollout', other.name)),
     ...(workload === undefined ? [] : [here('Deployment', workload)]),

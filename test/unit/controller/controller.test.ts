@@ -28,11 +28,11 @@ afterEach(async () => {
   world.close()
 })
 
-function start(identity = 'one', election = true): Controller {
+function start(identity = 'one', election = true, namespace?: string): Controller {
   const controller = startController({
     api: embeddedApi(world.store, world.faults, `sluice/${identity}`), clock: world.clock, random: () => 0.5, source: noSource,
     log: createLog({ level: 'debug', form: 'Json', now: () => world.clock.now(), write: line => void lines.push({ by: identity, ...JSON.parse(line) }) }),
-    settings: { identity, propagationDelayMs: 5000, scrapeIntervalMs: 15_000, clusterDomain: 'cluster.local' },
+    namespace, settings: { identity, propagationDelayMs: 5000, scrapeIntervalMs: 15_000, clusterDomain: 'cluster.local' },
     ...(election ? { election: { namespace: 'sluice-system', name: 'sluice' } } : {}),
   })
   running.push(controller)
@@ -165,6 +165,27 @@ describe('an API server in trouble', () => {
     await world.clock.advance(120_000)
     expect(controller.unready()).toEqual([])
     expect(status()?.phase).toBe('Idle')
+  })
+  test('without the CRDs it says what to install, and begins when they are there', async () => {
+    const definition = world.store.definition('rollouts.sluice.dev')
+    world.store.unregister('rollouts.sluice.dev')
+    const controller = start()
+    await world.clock.advance(10_000)
+    expect(controller.unready()).toEqual(['rollouts.sluice.dev is not served: install the CRDs with kubectl apply -f crds/'])
+    world.store.register(definition)
+    await world.clock.advance(30_000)
+    expect(controller.unready()).toEqual([])
+    await adopted()
+  })
+  test('with rights in one namespace only it works there', async () => {
+    world.faults.inject({ resource: 'namespaces', userAgent: 'sluice/', effect: { answer: 403, message: 'no' } })
+    world.store.create('namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'other' } }, {})
+    const asked = () => world.faults.calls().filter(call => call.userAgent.startsWith('sluice/') && call.verb === 'list' && call.namespace !== 'shop').map(call => call.resource)
+    start('one', true, 'shop')
+    world.store.create('rollouts.sluice.dev', { ...rolloutOf(), metadata: { name: 'web', namespace: 'other' } }, {})
+    await adopted()
+    expect(get('rollouts.sluice.dev', 'web', 'other')?.status).toBeUndefined()
+    expect(new Set(asked())).toEqual(new Set(['namespaces']))
   })
   test('cut watches, conflicts and lost answers end in the same place', async () => {
     start()

@@ -14,6 +14,7 @@ beforeEach(() => {
   wakes = new Wakes()
   applied('Rollout', rollout('cart', { workloadRef: { kind: 'Deployment', name: 'cart-app' }, service: { name: 'cart' }, traffic: { istio: { managed: { hosts: ['cart.example.com'] } } }, steps: [], dependsOn: [{ name: 'pricing' }] }))
   applied('Rollout', rollout('reviews', { backends: { host: 'reviews', stable: { subset: 'v1' }, canary: { subset: 'v2' } }, traffic: { istio: { virtualServiceRefs: [{ name: 'reviews', namespace: 'edge' }], destinationRuleRef: { name: 'reviews', namespace: 'mesh' } } }, steps: [] }))
+  applied('Rollout', rollout('front', { workloadRef: { kind: 'Deployment', name: 'front' }, traffic: { gatewayAPI: { routeRefs: [{ kind: 'HTTPRoute', name: 'shop-front', namespace: 'edge' }] } }, steps: [] }))
   applied('Rollout', rollout('pricing', { workloadRef: { kind: 'Deployment', name: 'pricing' }, traffic: { smi: {} }, steps: [] }))
 })
 
@@ -25,8 +26,9 @@ describe('who looks again', () => {
     ['VirtualService', object('VirtualService', 'reviews', {}, 'edge'), ['shop/reviews']],
     ['VirtualService', object('VirtualService', 'rival', { spec: { hosts: ['cart.example.com'] } }, 'elsewhere'), ['shop/cart']],
     ['DestinationRule', object('DestinationRule', 'reviews', {}, 'mesh'), ['shop/reviews']],
-    ['ReferenceGrant', object('ReferenceGrant', 'any', {}, 'edge'), ['shop/reviews']],
-    ['Namespace', { ...object('Namespace', 'shop'), metadata: { name: 'shop', uid: 'n' } }, ['shop/cart', 'shop/pricing', 'shop/reviews']],
+    ['ReferenceGrant', object('ReferenceGrant', 'any', {}, 'edge'), ['shop/front', 'shop/reviews']],
+    ['Namespace', { ...object('Namespace', 'shop'), metadata: { name: 'shop', uid: 'n' } }, ['shop/cart', 'shop/front', 'shop/pricing', 'shop/reviews']],
+    ['HTTPRoute', object('HTTPRoute', 'shop-front', {}, 'edge'), ['shop/front']],
     ['Pod', object('Pod', 'p', { metadata: { name: 'p', labels: { 'sluice.dev/rollout': 'ghost' } } }), ['shop/ghost', 'shop/reviews']],
   ])('%s', (kind, one, expected) => expect(keys(kind, one)).toEqual(expected))
 
