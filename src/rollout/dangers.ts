@@ -1,7 +1,7 @@
 /** What ends, holds or restarts a journey under way, in order of urgency. Runs before the phases, so that what hurts is taken back in the pass that sees it. */
 import { stepAt } from './begin.ts'
 import { iso, ms } from './duration.ts'
-import { canaryCount, close, closedBy, currentStep, decided, enter, expressed, hold, inJourney, journey, near, type Pass, present, revisionNamed, shareOf, target, wake } from './pass.ts'
+import { canaryCount, carries, close, closedBy, currentStep, decided, enter, expressed, hold, inJourney, journey, near, type Pass, present, revisionNamed, shareOf, target, wake } from './pass.ts'
 import { beginWayBack, warm } from './outcome.ts'
 import { failing, failureMessage } from './verdicts.ts'
 
@@ -9,6 +9,15 @@ export function dangers(pass: Pass): void {
   if (!inJourney(pass.next)) return afterPromotion(pass)
   if (pass.next.phase === 'Closing' || pass.next.phase === 'Draining') return supersededWhileClosing(pass)
   for (const danger of [closedElsewhere, verdictFails, otherRevision, canaryGone, readinessLost, weightsOfOthers, inputsEdited]) {
+    danger(pass)
+    if ((pass.next.phase as string) === 'Closing') return
+  }
+}
+
+/** With an invalid spec everything stays where it is, but for users who are sent to where nobody answers. */
+export function emergencies(pass: Pass): void {
+  if (!inJourney(pass.next) || pass.next.phase === 'Closing' || pass.next.phase === 'Draining') return
+  for (const danger of [closedElsewhere, canaryGone, readinessLost]) {
     danger(pass)
     if ((pass.next.phase as string) === 'Closing') return
   }
@@ -70,10 +79,11 @@ function readinessLost(pass: Pass): void {
   const canary = revisionNamed(pass.seen, pass.next.canary?.revision)
   const current = journey(pass)
   const share = shareOf(pass.seen, canary?.name)
-  if (!canary || current.readyAtRaise === undefined || share === 0) return
-  const doorGone = !pass.seen.backends && pass.seen.doors.canary.state === 'Absent' && pass.next.phase !== 'Flipping'
+  // A door, Service or subset that is missing leads nowhere, so it has no share; what the route still sends there is lost.
+  const doorGone = pass.seen.doors.canary.state === 'Absent' && pass.next.phase !== 'Flipping' && carries(pass.seen, 'canary')
+  if (!canary || current.readyAtRaise === undefined || (share === 0 && !doorGone)) return
   if (canary.ready === 0 || doorGone) {
-    const why = doorGone ? 'the canary door is gone' : `no pod of ${canary.name} is ready`
+    const why = doorGone ? 'what the route names for the canary is gone' : `no pod of ${canary.name} is ready`
     if (canary.trouble?.crash) return close(pass, 'RolledBack', 'CanaryCrashing', `${why}: ${canary.trouble.reason}: ${canary.trouble.message}`)
     return startStepAnew(pass, why)
   }
@@ -93,7 +103,8 @@ function startStepAnew(pass: Pass, why: string): void {
     if (route.canaryDoor > 0) pass.lower.push({ type: 'SetSplit', route: route.key, canaryDoor: 0, reopen: false, restore: false })
   const current = journey(pass)
   current.step = { ...current.step, since: iso(pass.now) }
-  current.weight = { wanted: currentStep(pass).weight, seen: 0 }
+  // Without a valid spec nobody knows the step's weight; the one that was committed stays.
+  current.weight = { wanted: pass.problems.length > 0 ? current.weight.wanted : currentStep(pass).weight, seen: 0 }
   next.checks = []
   if (next.phase !== 'Held') {
     if (next.phase === 'Scaling') decided(pass, 'Lowered', why)

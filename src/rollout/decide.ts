@@ -3,7 +3,7 @@ import type { Action } from './actions.ts'
 import { adopting, blocked } from './adoption.ts'
 import { closing, draining, lowered, toProven } from './closing.ts'
 import { conditions, message } from './conditions.ts'
-import { dangers } from './dangers.ts'
+import { dangers, emergencies } from './dangers.ts'
 import type { Decision, Settings } from './decision.ts'
 import { describe } from './describe.ts'
 import { iso, ms } from './duration.ts'
@@ -29,6 +29,7 @@ export function decide(seen: Seen, plan: Plan, settings: Settings, now: number, 
     verdicts(pass)
     requests(pass)
     if (problems.length === 0) dangers(pass)
+    else emergencies(pass)
     transitions(pass)
     if (atRest.includes(pass.next.phase)) chores(pass)
     grow(pass)

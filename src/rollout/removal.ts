@@ -14,7 +14,9 @@ export function removing(pass: Pass): void {
     enter(pass, 'Removing', 'the Rollout was deleted')
   }
   const since = ms(next.decisions.findLast((entry) => entry.decision === 'Removing')?.at)
-  const noUse = seen.rollout.namespaceTerminating || seen.workload.state === 'Missing' || pass.now >= since + finalizerDeadlineMs
+  // The app is gone with its Deployment; of two backends the other may well be there.
+  const appGone = seen.workload.state === 'Missing' && !seen.backends
+  const noUse = seen.rollout.namespaceTerminating || appGone || pass.now >= since + finalizerDeadlineMs
   wake(pass, since + finalizerDeadlineMs)
   const away = noUse || run(pass, inOrder(() => (run(pass, toProven, pass.lower) ? done : waitFor(pass.awaiting)), propagated))
   if (away && seen.rollout.hasFinalizer) pass.raise.push({ type: 'SetFinalizer', present: false })

@@ -1,5 +1,6 @@
 /** Backends mode on a small world of its own: two or three Deployments that somebody else owns, one route of the user, and nothing but weights to move. */
-import { expect, it, describe } from 'vitest'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
 import type { Reading } from '../../../src/analysis/reading.ts'
 import type { Action } from '../../../src/rollout/actions.ts'
 import { armsUnderway, nameOf } from '../../../src/rollout/arms.ts'
@@ -39,6 +40,9 @@ class Backends {
   statuses = 0
   rate = 20
   finalizer = false
+  deleting = false
+  deploymentGone = false
+  subsetGone = false
   /** Writes that sent somebody to a backend without pods. */
   nowhere: string[] = []
   wakeAt: number | undefined
@@ -77,11 +81,11 @@ class Backends {
     const lacking = a === undefined || b === undefined
     const total = (a ?? 0) + (b ?? 0)
     const seen: Omit<Seen, 'since'> = {
-      rollout: { name: 'reviews', namespace: 'shop', uid: 'u', generation: 1, createdAt: start, deleting: false, hasFinalizer: this.finalizer, namespaceTerminating: false },
+      rollout: { name: 'reviews', namespace: 'shop', uid: 'u', generation: 1, createdAt: start, deleting: this.deleting, hasFinalizer: this.finalizer, namespaceTerminating: false },
       spec: this.spec,
       status: this.status && structuredClone(this.status),
       statusFromFuture: false,
-      workload: template ? { state: 'Present', generation: 1, templateRevision: this.name(canary), images: [], replicas: 2, ready: 2 } : { state: 'None' },
+      workload: this.deploymentGone ? { state: 'Missing' } : template ? { state: 'Present', generation: 1, templateRevision: this.name(canary), images: [], replicas: 2, ready: 2 } : { state: 'None' },
       revisions: [arm(canary), arm(stable)],
       backends: {
         ...(nameOf(named.stable) === stable && nameOf(named.canary) === canary ? {} : { wanted: { stableBackend: nameOf(named.stable), canaryBackend: nameOf(named.canary) } }),
@@ -90,16 +94,17 @@ class Backends {
       },
       doors: {
         stable: { state: 'Present', leadsTo: this.name(stable), ready: this.arms[stable]!.ready, others: 0 },
-        canary: { state: 'Present', leadsTo: this.name(canary), ready: this.arms[canary]!.ready, others: 0 },
+        canary: this.subsetGone ? { state: 'Absent', ready: 0, others: 0 } : { state: 'Present', leadsTo: this.name(canary), ready: this.arms[canary]!.ready, others: 0 },
         own: { state: 'Theirs', ready: 0, others: 0 },
       },
       routes: [{
-        key: 'VirtualService/shop/reviews', managed: false, uneven: false, totals: [total || 100], mirrored: true, canaryOnly: [], lastWriter: this.lastWriter,
+        key: 'VirtualService/shop/reviews', managed: false, uneven: false, totals: [total], mirrored: true, canaryOnly: [], lastWriter: this.lastWriter,
         state: lacking ? 'Refused' : 'Present', ...(lacking ? { reason: 'RouteLacksDoors', message: `the route does not name ${a === undefined ? stable : canary}: add it with weight 0` } : {}),
         canaryDoor: total > 0 ? (100 * (b ?? 0)) / total : 0,
         ...(this.closedTo ? { closedTo: this.closedTo } : {}),
       }],
-      requests: this.requests, readings: this.readings, dependencies: [], blockers: [], remarks: [], upkeep: [],
+      requests: this.requests, readings: this.readings, dependencies: [],
+      blockers: lacking || total > 0 ? [] : [{ reason: 'WeightNotExpressible', message: 'the route gives neither backend anything', stops: 'Raise', stalled: true }], remarks: [], upkeep: [],
     }
     const since: Record<string, number> = {}
     for (const [key, value] of Object.entries(watchpoints(seen))) {
@@ -411,6 +416,19 @@ describe('in the middle', () => {
     world.pass()
     expect(world.weights).toEqual({ v1: 100, v2: 0 })
   })
+  it('a subset that somebody deleted is lowered at once', () => {
+    const world = at(50)
+    world.subsetGone = true
+    world.pass()
+    expect(world.weights).toEqual({ v1: 100, v2: 0 })
+  })
+  it('deleted in the middle, with the canary\'s Deployment gone too, the proven one gets everything before the finalizer goes', () => {
+    const world = at(50)
+    world.deleting = true
+    world.deploymentGone = true
+    world.until((w) => !w.finalizer, 15)
+    expect([world.finalizer, world.weights]).toEqual([false, { v1: 100, v2: 0 }])
+  })
   it('rollback by a person after the promotion is refused with the way that works', () => {
     const world = promoted()
     world.request('Rollback', 'v2-h2')
@@ -419,3 +437,56 @@ describe('in the middle', () => {
     expect(world.weights['v2']).toBe(100)
   })
 })
+
+/** Whatever Git and pods do: no write gives traffic to a backend without pods or to a closed one, and nothing is written for ever. */
+type Happening =
+  | { type: 'wait'; minutes: number }
+  | { type: 'template' | 'errors' | 'pods'; backend: string; bad: boolean }
+  | { type: 'swap'; roles: readonly [string, string] }
+  | { type: 'git'; share: number; gitOps: boolean }
+  | { type: 'request'; action: RequestAction }
+  | { type: 'erase' }
+const backend = fc.constantFrom('v1', 'v2', 'v3')
+const happening: fc.Arbitrary<Happening> = fc.oneof(
+  { weight: 5, arbitrary: fc.record({ type: fc.constant('wait' as const), minutes: fc.integer({ min: 1, max: 8 }) }) },
+  { weight: 3, arbitrary: fc.record({ type: fc.constantFrom('template' as const, 'errors' as const, 'pods' as const), backend, bad: fc.boolean() }) },
+  fc.record({ type: fc.constant('swap' as const), roles: fc.tuple(backend, backend).filter(([a, b]) => a !== b) }),
+  fc.record({ type: fc.constant('git' as const), share: fc.constantFrom(0, 20, 100), gitOps: fc.boolean() }),
+  fc.record({ type: fc.constant('request' as const), action: fc.constantFrom('Abort' as const, 'Retry' as const, 'Promote' as const, 'Resume' as const, 'Rollback' as const) }),
+  fc.record({ type: fc.constant('erase' as const) }),
+)
+it('whatever happens, nobody is sent to where no pod is or to what is closed, and it comes to rest', () => {
+  fc.assert(
+    fc.property(fc.array(happening, { minLength: 3, maxLength: 20 }), (events) => {
+      const world = new Backends({ v1: 100, v2: 0, v3: 0 })
+      const apply = world.apply.bind(world)
+      world.apply = (action) => {
+        const opened = action.type === 'SetSplit' && action.canaryDoor > world.seen().routes[0]!.canaryDoor && world.status?.failed.some(({ revision }) => revision === world.seen().backends!.canary)
+        expect(opened ?? false, 'a closed canary was raised').toBe(false)
+        apply(action)
+      }
+      world.until((w) => w.phase === 'Idle', 2)
+      for (const one of events) {
+        if (one.type === 'wait') world.until(() => false, one.minutes)
+        else if (one.type === 'template') world.arms[one.backend]!.template++
+        else if (one.type === 'errors') world.arms[one.backend]!.errors = one.bad ? 0.5 : 0
+        else if (one.type === 'pods') Object.assign(world.arms[one.backend]!, { ready: one.bad ? 0 : 2, complete: !one.bad })
+        else if (one.type === 'swap') world.swap(...one.roles)
+        else if (one.type === 'request') world.request(one.action, one.action === 'Abort' ? undefined : world.status?.canary?.revision ?? 'v1')
+        else if (one.type === 'git') {
+          const { stable, canary } = world.roles
+          world.weights = { v1: 0, v2: 0, v3: 0, [stable]: 100 - one.share, [canary]: one.share }
+          world.lastWriter = { manager: 'x', ours: false, gitOps: one.gitOps }
+        } else {
+          world.status = undefined
+          world.memory.clear()
+        }
+      }
+      for (const arm of Object.values(world.arms)) Object.assign(arm, { ready: 2, complete: true, errors: 0 })
+      const blocked = (w: Backends): boolean => w.seen().blockers.length > 0 && (w.phase === 'Blocked' || w.phase === 'Waiting')
+      expect(world.until((w) => ['Idle', 'RolledBack', 'Held'].includes(w.phase!) || blocked(w), 120), `${world.phase}: ${world.status?.message}`).toBe(true)
+      expect(world.nowhere).toEqual([])
+    }),
+    { numRuns: Number(process.env['FC_RUNS'] ?? 60) },
+  )
+}, 120_000)

@@ -42,6 +42,25 @@ describe('replicas', () => {
   })
 })
 
+describe('what leads nowhere is lowered at once', () => {
+  it('the canary door that somebody deleted; then it is made again and the step starts anew', () => {
+    const model = holdingAt(rested(), 25)
+    model.doors.canary = { state: 'Absent', shows: new Map() }
+    model.pass()
+    expect(model.weight).toBe(0)
+    expect(model.until((m) => m.weight === 25 && m.door('canary').leadsTo === 'r2', 5)).toBe(true)
+    expect(model.until((m) => m.status?.stable?.revision === 'r2')).toBe(true)
+  })
+  it('a canary without ready pods, also under an invalid spec', () => {
+    const model = holdingAt(rested(), 25)
+    model.revisions.get('r2')!.ready = 0
+    const salvaged = { ...model.plan, steps: [{ index: 0, weight: 100, holdMs: 0 }], checks: [] }
+    const decision = decide(model.seen(), salvaged, settings, model.now, [{ field: 'spec.steps', value: 1, message: 'x' }])
+    expect(decision.lower[0]).toMatchObject({ type: 'SetSplit', canaryDoor: 0 })
+    expect(decision.commit?.journey?.weight).toEqual({ wanted: 25, seen: 0 })
+  })
+})
+
 describe('deadlines are for readiness and writes only', () => {
   it('a pod lost late in a long step without traffic is waited for, not rolled back', () => {
     const model = holdingAt(rested({ steps: [{ weight: 0, hold: '1h' }, { weight: 100, hold: '2m' }] }), 0)
