@@ -1,5 +1,6 @@
 /** From the answer of Prometheus to counts. Whatever is not a clean vector of counts is an Error that names what came instead. */
 import { countLabel, windowsOf } from './queries.ts'
+import { dataPlanes } from './telemetry.ts'
 import type { Answer, ArmCounts, Counts, Measure, Question } from './reading.ts'
 
 interface Bucket {
@@ -47,7 +48,7 @@ function armCounts(question: Question, arm: string, counted: Map<string, Element
     return elements
   }
   const read = (window: string): { counts: Counts; buckets: readonly Bucket[] } => {
-    const buckets = question.measure.kind === 'Latency' ? bucketsOf(take(window, 'bucket')) : []
+    const buckets = question.measure.kind === 'Latency' ? bucketsOf(take(window, 'bucket'), dataPlanes[question.telemetry].leMs) : []
     const arrived =
       question.measure.kind === 'Latency' ? slower(buckets, question.measure.aboveMs) : { total: one(take(window, 'total')), bad: one(take(window, 'bad')) }
     // Who was never answered waited longer than any bound: an unreachable version fails its latency check too.
@@ -70,11 +71,11 @@ function one(elements: readonly Element[]): number {
  * Sorted by bound and made monotone: after restarts the estimates of neighbouring buckets may cross by a request.
  * Equal bounds that are written differently (`500`, `500.0`) are added.
  */
-function bucketsOf(elements: readonly Element[]): readonly Bucket[] {
+function bucketsOf(elements: readonly Element[], leMs: number): readonly Bucket[] {
   const byBound = new Map<number, { count: number; readonly spellings: Set<string> }>()
   for (const { labels, value } of elements) {
     const spelling = labels['le'] ?? ''
-    const le = spelling === '+Inf' ? Infinity : Number(spelling)
+    const le = spelling === '+Inf' ? Infinity : Number(spelling) * leMs
     if (spelling === '' || Number.isNaN(le)) throw new Malformed(`a bucket with le="${spelling}", which is no number`)
     const bucket = byBound.get(le) ?? { count: 0, spellings: new Set() }
     if (bucket.spellings.has(spelling)) throw new Malformed(`the bucket le="${spelling}" twice`)

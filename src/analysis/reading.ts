@@ -7,6 +7,8 @@ export interface ArmSeries {
   readonly workloads: readonly string[]
   /** Fully qualified name of the Service that routes name, for requests that never arrived; absent where both sides share one host and this one is not charged with them. */
   readonly door?: string
+  /** Names of the clusters that lead to this side, of Envoy Gateway. */
+  readonly clusters?: readonly string[]
 }
 export type Measure =
   | { readonly kind: 'SuccessRate' }
@@ -15,8 +17,8 @@ export type Measure =
   /** Requests that clients sent through each arm's door, none of them bad; through a shared host, or without a door, what arrived at the workloads. */
   | { readonly kind: 'DoorRequests' }
 
-/** Data planes whose series can be asked. `Istio`: sidecars and waypoints. `Linkerd`: by the workloads that answer. */
-export const telemetries = ['Istio', 'Linkerd'] as const
+/** Data planes whose series can be asked. `Istio`: sidecars and waypoints. `Linkerd`: by the workloads that answer, `LinkerdRoute`: by the backends of routes. */
+export const telemetries = ['Istio', 'Linkerd', 'LinkerdRoute', 'EnvoyGateway', 'Traefik'] as const
 export type Telemetry = (typeof telemetries)[number]
 
 export interface Question {

@@ -44,19 +44,26 @@ function subjectOf(seen: Seen, status: RolloutStatus, plan: Plan, settings: Sett
   if (!journey || !status.stable) return undefined
   if (journey.ended) {
     if (journey.ended.outcome !== 'Promoted' || !status.previous || now >= ms(status.previous.warmUntil)) return undefined
-    if (seen.backends) return { stable: seen.backends.stableSeries, canary: seen.backends.canarySeries }
+    if (seen.backends) return backendSeries(seen, seen.backends)
     return { stable: series(seen, plan, settings, status.previous.revision), canary: series(seen, plan, settings, status.stable.revision, 'stable') }
   }
   if (!asking.includes(status.phase) || !journey.weight.seenAt || !status.canary || !(journey.weight.seen! > 0)) return undefined
-  if (seen.backends) return { stable: seen.backends.stableSeries, canary: seen.backends.canarySeries }
+  if (seen.backends) return backendSeries(seen, seen.backends)
   const turned = seen.doors.stable.leadsTo === status.canary.revision && seen.routes.every((route) => route.canaryDoor === 0)
   return { stable: series(seen, plan, settings, status.stable.revision, turned ? undefined : 'stable'), canary: series(seen, plan, settings, status.canary.revision, turned ? 'stable' : 'canary') }
 }
 const series = (seen: Seen, plan: Plan, settings: Settings, revision: string, door?: 'stable' | 'canary'): ArmSeries => ({
   namespace: seen.rollout.namespace,
   workloads: [revision],
-  ...(door ? { door: `${plan.name}-${door}.${seen.rollout.namespace}.svc.${settings.clusterDomain}` } : {}),
+  ...(door ? { door: `${plan.name}-${door}.${seen.rollout.namespace}.svc.${settings.clusterDomain}`, ...clusters(seen, door) } : {}),
 })
+function backendSeries(seen: Seen, backends: NonNullable<Seen['backends']>): { stable: ArmSeries; canary: ArmSeries } {
+  return { stable: { ...backends.stableSeries, ...clusters(seen, 'stable') }, canary: { ...backends.canarySeries, ...clusters(seen, 'canary') } }
+}
+function clusters(seen: Seen, door: 'stable' | 'canary'): Pick<ArmSeries, 'clusters'> {
+  const names = seen.routes.flatMap((route) => route.clusters?.[door] ?? [])
+  return names.length > 0 ? { clusters: names } : {}
+}
 
 /** Before a closed door turns or its pods go: has it served anything in the last two scrapes? */
 function quietQuestion(seen: Seen, status: RolloutStatus, plan: Plan, settings: Settings, now: number): readonly Question[] {
@@ -68,8 +75,9 @@ function quietQuestion(seen: Seen, status: RolloutStatus, plan: Plan, settings: 
   const since = seen.since['split'] ?? now
   const at = due(seen, id, since, settings.scrapeIntervalMs, now)
   const closedDoor = flipping ? 'stable' : 'canary'
-  const [canary, stable] = seen.backends
-    ? [seen.backends.canarySeries, seen.backends.stableSeries]
+  const ofBackends = seen.backends && backendSeries(seen, seen.backends)
+  const [canary, stable] = ofBackends
+    ? [ofBackends.canary, ofBackends.stable]
     : [series(seen, plan, settings, closed, closedDoor), series(seen, plan, settings, other, flipping ? 'canary' : 'stable')]
   const windowMs = 2 * settings.scrapeIntervalMs
   return [{ id, check: quietCheck, telemetry: plan.telemetry, measure: { kind: 'DoorRequests' }, canary, stable, at, fastMs: windowMs, slowMs: windowMs }]

@@ -100,6 +100,8 @@ export interface RouteSeen {
   readonly lastWriter?: { readonly manager: string; readonly ours: boolean; readonly gitOps: boolean }
   /** The mesh has taken the split over (SMI: the ServiceProfile equals it); true where nothing can be asked. */
   readonly mirrored: boolean
+  /** What Envoy Gateway calls the two sides of its rules; absent where that is not measured. */
+  readonly clusters?: { readonly stable: readonly string[]; readonly canary: readonly string[] }
   /** RedirectOnRollback: canary-only routes as they stand, for status.redirected. */
   readonly canaryOnly: readonly { readonly name: string; readonly original: string; readonly redirected: boolean }[]
 }

@@ -88,7 +88,7 @@ interface Spec {
     istio?: { virtualServiceRefs?: unknown; destinationRuleRef?: unknown } | undefined
     gatewayAPI?: { routeRefs?: unknown } | undefined
   } | undefined
-  analysis?: { telemetry?: unknown } | undefined
+  analysis?: { telemetry?: string | undefined } | undefined
   replicas?: unknown
   revisionHistoryLimit?: unknown
   steps: readonly Step[]
@@ -144,6 +144,12 @@ export const specRules: readonly Rule<Spec>[] = [
     cel: '!(has(self.traffic) && has(self.traffic.gatewayAPI) && has(self.analysis)) || has(self.analysis.telemetry)',
     message: 'analysis.telemetry is missing: the Gateway API does not say whose metrics tell of its requests, name the data plane that implements it',
     holds: ({ traffic, analysis }) => traffic?.gatewayAPI === undefined || analysis === undefined || analysis.telemetry !== undefined,
+  },
+  {
+    cel: "!(has(self.traffic) && !has(self.traffic.gatewayAPI) && has(self.analysis) && has(self.analysis.telemetry)) || self.analysis.telemetry in ['Istio', 'Linkerd']",
+    message: 'analysis.telemetry is of a data plane that counts routes of the Gateway API: with traffic.istio and traffic.smi write Istio or Linkerd, or leave it out',
+    holds: ({ traffic, analysis }) =>
+      traffic === undefined || traffic.gatewayAPI !== undefined || analysis?.telemetry === undefined || ['Istio', 'Linkerd'].includes(analysis.telemetry),
   },
   {
     cel: '!(has(self.traffic) && has(self.traffic.istio) && has(self.traffic.istio.destinationRuleRef)) || (has(self.backends) && '

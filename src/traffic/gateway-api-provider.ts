@@ -1,9 +1,10 @@
 /** The Gateway API as a provider: HTTPRoutes and GRPCRoutes with Gateways or Services as parents, in force when every parent says so. Pure. */
 import type { KubeObject } from '../rollout/objects.ts'
-import { gatewayAPI, ruleLabels } from './gateway-api.ts'
-import { listOf } from './json.ts'
+import { gatewayAPI, places as gatewayLayout, ruleLabels } from './gateway-api.ts'
+import { listOf, type Path } from './json.ts'
 import { problem, type Problem } from './layout.ts'
 import type { Managed, ManagedRoute, Provider, Traffic, Uptake } from './provider.ts'
+import type { Arms, Selector } from './router.ts'
 import { canaryWeight } from './weights.ts'
 
 export const gatewayAPIProvider: Provider = {
@@ -18,6 +19,7 @@ export const gatewayAPIProvider: Provider = {
   ],
   managed,
   uptake,
+  clusters,
   labels: ruleLabels,
 }
 
@@ -33,10 +35,11 @@ function managed(traffic: Traffic, wanted: ManagedRoute): Managed {
   if (problems.length > 0) return { problems }
   const { kind, apiVersion, name, namespace, labels, ownerReferences, arms, total } = wanted
   const canary = canaryWeight(wanted.canary, total)
-  const ref = (service: string, weight: number): object => ({ group: '', kind: 'Service', name: service, port: named[0] ?? ports[0], weight })
+  const ref = (door: 'stable' | 'canary', weight: number): object =>
+    ({ group: '', kind: 'Service', name: arms[door].service, port: named[0] ?? ports[0], weight, ...(wanted.telemetry === 'EnvoyGateway' ? toldApart(door) : {}) })
   const rule = {
     ...(kind === 'HTTPRoute' ? { matches: [{ path: { type: 'PathPrefix', value: '/' } }] } : {}),
-    backendRefs: [ref(arms.stable.service, total - canary), ref(arms.canary.service, canary)],
+    backendRefs: [ref('stable', total - canary), ref('canary', canary)],
   }
   const parents = parentRefs.map((parent) => {
     const service = parent.kind === 'Service'
@@ -46,6 +49,27 @@ function managed(traffic: Traffic, wanted: ManagedRoute): Managed {
 }
 function withoutKind({ kind: _, ...parent }: ManagedSpec['parentRefs'][number]): object {
   return parent
+}
+
+/** Envoy Gateway counts all backends of a rule as one cluster unless one of them has a filter: a header that names the door does no harm. */
+function toldApart(door: string): object {
+  return { filters: [{ type: 'RequestHeaderModifier', requestHeaderModifier: { set: [{ name: 'x-sluice-door', value: door }] } }] }
+}
+
+/** `httproute/<namespace>/<name>/rule/<index>/backend/<index>` for each rule of the split. */
+function clusters(route: KubeObject, arms: Arms, selector: Selector): ReturnType<NonNullable<Provider['clusters']>> {
+  const { places } = gatewayLayout(route, arms, selector)
+  const name = (path: Path): string =>
+    `${route.kind.toLowerCase()}/${route.metadata.namespace}/${route.metadata.name}/rule/${path[2]}/backend/${path[4]}`
+  const joined = places.filter((place) => !listOf(route.spec.rules[Number(place.stable.path[2])]?.backendRefs).some((ref) => listOf(ref?.filters).length > 0))
+  const remedy = 'give one of its backendRefs a filter, for example {type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: x-sluice-door, value: canary}]}}'
+  return {
+    stable: places.map((place) => name(place.stable.path)),
+    canary: places.map((place) => name(place.canary.path)),
+    problems: joined.map((place) => problem(
+      'TelemetryNotSplit', `Envoy Gateway counts both sides of rule "${place.label}" of ${route.kind} ${route.metadata.namespace}/${route.metadata.name} as one: ${remedy}`,
+    )),
+  }
 }
 
 /** One rule sends to one port of the doors. */

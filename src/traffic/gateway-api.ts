@@ -45,7 +45,8 @@ function selected(all: readonly Rule[], name: string): Rule | undefined {
   return all.find(({ rule }) => rule?.name === name) ?? (/^\d{1,2}$/.test(name) ? all[Number(name)] : undefined)
 }
 
-function places(object: KubeObject, arms: Arms, selector: Selector): { places: readonly Place[]; problems: readonly Problem[] } {
+/** Where the weights of two arms are, by rule; the rule's index is the third part of each path, the backendRef's the fifth. */
+export function places(object: KubeObject, arms: Arms, selector: Selector): { places: readonly Place[]; problems: readonly Problem[] } {
   const none = (reason: string, message: string): { places: []; problems: Problem[] } => ({ places: [], problems: [problem(reason, message)] })
   const subset = arms.stable.subset ?? arms.canary.subset
   if (subset) return none('SubsetsNotKnown', `backends name subset ${subset}, and ${called(object)} leads to Services only: give each backend a service`)

@@ -1,5 +1,6 @@
 /** What a provider of `spec.traffic` tells the controller beside its router: which objects it means, what ours has to look like, and whether they are in force. Pure. */
 import type { KubeObject, OwnerReference } from '../rollout/objects.ts'
+import type { Telemetry } from '../analysis/reading.ts'
 import type { RolloutSpec } from '../rollout/schema.ts'
 import type { Problem } from './layout.ts'
 import type { Arms, Router, Selector } from './router.ts'
@@ -34,6 +35,8 @@ export interface ManagedRoute {
   readonly total: number
   /** The canary arm's share in percent. */
   readonly canary: number
+  /** Whose series are read: some need the object to be written in a way that they tell its sides apart. */
+  readonly telemetry: Telemetry | undefined
   readonly labels: Readonly<Record<string, string>>
   readonly ownerReferences: readonly OwnerReference[]
 }
@@ -61,6 +64,8 @@ export interface Provider {
   readonly managed: (traffic: Traffic, wanted: ManagedRoute) => Managed
   /** Left out where nothing can be asked. */
   readonly uptake?: (object: KubeObject, find: Find, clusterDomain: string) => Uptake
+  /** What Envoy Gateway calls the two sides in its series, or why it does not tell them apart. Left out where it never serves. */
+  readonly clusters?: (object: KubeObject, arms: Arms, selector: Selector) => { readonly stable: readonly string[]; readonly canary: readonly string[]; readonly problems: readonly Problem[] }
   /** The labels of the routes that a selector means, for claims; `object` is undefined where it does not exist. */
   readonly labels: (object: KubeObject | undefined, arms: Arms | undefined, selector: Selector) => readonly string[]
 }

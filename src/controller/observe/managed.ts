@@ -19,6 +19,7 @@ export function wantedRoute(scope: Scope, route: Route, canaryDoor: number, atLe
     kind: route.kind,
     clusterDomain: scope.settings.clusterDomain,
     service: portsOf(scope),
+    telemetry: scope.plan.telemetry,
     apiVersion: route.object?.apiVersion ?? `${resource.group}/${resource.version}`,
     name: route.name,
     namespace: route.namespace,

@@ -53,6 +53,7 @@ export function routeSeen(scope: Scope, route: Route): RouteSeen {
   const reading = route.router.read(object, route.arms, route.selector)
   const refusal = managed && !isOurs(object, scope.name) ? nameTaken(route) : refusalOf(reading)
   const taken = uptakeOf(scope, route, object)
+  const named = clustersOf(scope, route, object)
   const writer = lastWriter(object, route.provider.field)
   return {
     key, managed,
@@ -64,6 +65,7 @@ export function routeSeen(scope: Scope, route: Route): RouteSeen {
     totals: reading.totals,
     ...(writer ? { lastWriter: { manager: writer.manager, ours: writer.manager === fieldManager, gitOps: isGitOps(writer.manager) } } : {}),
     mirrored: taken.followed,
+    ...(named ? { clusters: { stable: named.stable, canary: named.canary } } : {}),
     canaryOnly: route.redirects ? reading.canaryOnly : [],
   }
 }
@@ -79,6 +81,7 @@ export function routeBlockers(scope: Scope, route: Route, seen: RouteSeen): read
   const totals = route.managed ? [managedTotal(weights)] : [...new Set(seen.totals)]
   const problems = totals.flatMap((total) => problemsOfSteps([0, ...weights], total))
   if (problems[0]) raise({ reason: problems[0].reason, message: `${route.key}: ${problems[0].message}` })
+  if (route.object) for (const problem of clustersOf(scope, route, route.object)?.problems ?? []) raise(problem)
   if (route.object) for (const problem of uptakeOf(scope, route, route.object).problems) raise(problem)
   return found
 }
@@ -109,6 +112,10 @@ function nameTaken({ key }: Route): { reason: string; message: string } {
 
 function meshNotServed({ kind, provider }: Route): { reason: string; message: string } {
   return { reason: 'MeshNotServed', message: `the API server does not serve ${kind}: install ${provider.needs}, or choose another provider in spec.traffic` }
+}
+
+function clustersOf({ plan }: Scope, { provider, arms, selector }: Route, object: KubeObject): ReturnType<NonNullable<Provider['clusters']>> | undefined {
+  return plan.telemetry === 'EnvoyGateway' ? provider.clusters?.(object, arms, selector) : undefined
 }
 
 /** Where nothing can be asked, what is written counts as taken over. */

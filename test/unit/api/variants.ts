@@ -140,6 +140,7 @@ export const wrongRollouts: readonly Variant[] = [
   wrong('a parent of no kind', { 'spec.traffic': { gatewayAPI: { managed: { parentRefs: [{ kind: 'Server', name: 'a' }] } } }, ...measured }, ['"Server"', 'Gateway, Service'], {
     field: 'spec.traffic.gatewayAPI.managed.parentRefs[0].kind', admission: ['"Server"', '"Gateway", "Service"'],
   }),
+  wrong('telemetry of another data plane', { 'spec.analysis.telemetry': 'Traefik' }, ['write Istio or Linkerd'], spec),
   wrong('the Gateway API without telemetry', { 'spec.traffic': { gatewayAPI: { managed: parents } } }, ['analysis.telemetry is missing'], spec),
   wrong('a DestinationRule without subsets', { 'spec.traffic.istio.destinationRuleRef': { name: 'a' } }, ['belongs to backends with subsets'], spec),
 

@@ -162,3 +162,27 @@ describe('the user’s own route', () => {
     expect(claimed(['1'])).toEqual([])
   })
 })
+
+describe('Envoy Gateway', () => {
+  const measured = (traffic: object) => rollout({ traffic: { gatewayAPI: traffic }, analysis: { ...analysis, telemetry: 'EnvoyGateway' } })
+  const clusters = { stable: ['httproute/shop/cart/rule/0/backend/0'], canary: ['httproute/shop/cart/rule/0/backend/1'] }
+  test('tells the sides of a managed route apart by a filter', async () => {
+    const cluster = new Cluster(measured({ managed: { parentRefs } }), deployment())
+    await cluster.do(key, { type: 'CreateRoute', route, canaryDoor: 0 })
+    expect(cluster.get('HTTPRoute', 'shop', 'cart')!.spec.rules[0].backendRefs[1].filters[0].requestHeaderModifier.set).toEqual([{ name: 'x-sluice-door', value: 'canary' }])
+    expect(seen(cluster)).toMatchObject({ clusters })
+    expect(blockers(cluster)).toEqual([])
+    expect(cluster.look(key).seen.upkeep).toEqual([])
+  })
+  test('does not tell them apart on a route without filters', () => {
+    const backendRefs: any[] = ['cart-stable', 'cart-canary'].map((name) => ({ name, port: 80, weight: 50 }))
+    const own = (): KubeObject => ({ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', metadata: { name: 'cart', namespace: 'shop' }, spec: { parentRefs, rules: [{ name: 'default', backendRefs }] } })
+    const traffic = { routeRefs: [{ kind: 'HTTPRoute', name: 'cart' }] }
+    const { seen: { blockers: found } } = new Cluster(measured(traffic), deployment(), own()).look(key)
+    expect(found).toMatchObject([{ reason: 'TelemetryNotSplit', message: expect.stringContaining('both sides of rule "default" of HTTPRoute shop/cart as one: give one of its backendRefs a filter') }])
+    backendRefs[0].filters = [{ type: 'ResponseHeaderModifier' }]
+    const cluster = new Cluster(measured(traffic), deployment(), own())
+    expect(blockers(cluster)).toEqual([])
+    expect(seen(cluster)).toMatchObject({ clusters })
+  })
+})

@@ -1,0 +1,16 @@
+/** Linkerd by the workloads that answer: what their own proxies count. */
+import { counted, type DataPlane, doorOf, hasWorkload, is, oneOf, type Series } from './series.ts'
+
+export const linkerd: DataPlane = {
+  leMs: 1,
+  leaves(arm, measure, shared) {
+    if (!hasWorkload(arm)) return []
+    // The kubelet's probes pass the proxy too: without this a canary that nobody calls would look like one that answers.
+    const inbound = ['direction="inbound"', 'route_name!="probe"', is('namespace', arm.namespace), oneOf('deployment', arm.workloads)]
+    const responses = (...more: string[]): Series => ({ metric: 'response_total', matchers: [...inbound, ...more] })
+    const door = doorOf(arm)
+    const sent = { metric: 'response_total', matchers: ['direction="outbound"', is('dst_namespace', door?.namespace ?? ''), is('dst_service', door?.service ?? '')] }
+    const total = measure === 'DoorRequests' && door && !shared ? sent : responses()
+    return counted(measure, [total], [responses('classification="failure"')], [{ metric: 'response_latency_ms_bucket', matchers: inbound }])
+  },
+}

@@ -1,0 +1,54 @@
+/** Which series a data plane exposes, as selectors; names of namespaces, workloads and doors are user input, so every value is quoted and every regex escaped. */
+import type { ArmSeries, Measure } from './reading.ts'
+
+/** What an element counts. `lost`: requests that never arrived at a pod, part of neither `total` nor `bucket`. `bucket` comes with `le`. */
+export type What = 'total' | 'bad' | 'lost' | 'bucket'
+
+export interface Series {
+  readonly metric: string
+  readonly matchers: readonly string[]
+}
+export interface Leaf {
+  readonly what: What
+  /** Disjoint selections that are added. */
+  readonly series: readonly Series[]
+}
+
+/** One data plane: how it counts the requests of an arm. */
+export interface DataPlane {
+  /** Milliseconds that one unit of its histograms' `le` stands for. */
+  readonly leMs: 1 | 1000
+  /** `shared`: both arms have one host. An arm that this data plane cannot tell has no leaves. */
+  readonly leaves: (arm: ArmSeries, measure: Measure['kind'], shared: boolean) => readonly Leaf[]
+}
+
+/** Unknown, DeadlineExceeded, ResourceExhausted, Unimplemented, Internal, Unavailable, DataLoss: failures that hide behind HTTP 200. */
+export const grpcFailures = '2|4|8|12|13|14|15'
+
+export const is = (label: string, value: string): string => `${label}=${quoted(value)}`
+
+/** One of these values; empty ones are left out. */
+export const oneOf = (label: string, values: readonly string[]): string => {
+  const real = values.filter((value) => value !== '')
+  return real.length === 1 ? is(label, real[0]!) : `${label}=~${quoted(real.map(regexEscaped).join('|'))}`
+}
+
+/** A PromQL string; JSON's escapes are a subset of Go's. */
+export const quoted = (value: string): string => JSON.stringify(value)
+
+export const regexEscaped = (value: string): string => value.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
+
+/** Service and namespace of a door's host, `<service>.<namespace>.svc.<domain>`; undefined where the arm has none. */
+export function doorOf(arm: ArmSeries): { readonly service: string; readonly namespace: string } | undefined {
+  const [service, namespace] = arm.door?.split('.') ?? []
+  return service && namespace ? { service, namespace } : undefined
+}
+
+/** What most data planes need: counters with the failing ones among them, and a histogram. */
+export function counted(measure: Measure['kind'], total: readonly Series[], bad: readonly Series[], buckets: readonly Series[]): readonly Leaf[] {
+  if (measure === 'Latency') return [{ what: 'bucket', series: buckets }]
+  return measure === 'DoorRequests' ? [{ what: 'total', series: total }] : [{ what: 'total', series: total }, { what: 'bad', series: bad }]
+}
+
+/** Whether an arm names any workload. */
+export const hasWorkload = (arm: ArmSeries): boolean => arm.namespace !== '' && arm.workloads.some((workload) => workload !== '')
