@@ -80,7 +80,7 @@ function keep(watch: Watched, options: CachesOptions): Kept {
     if (found.state === 'NotServed') {
       if (ours(watch) && state !== 'NotServed') options.log.warn({ kind: watch.kind }, missing(watch))
       enter('NotServed')
-      return later(ours(watch) ? retryAfter : lookAgain)
+      return later(watch.kind === 'Rollout' ? retryAfter : lookAgain)
     }
     begin(found.resource)
   }
@@ -115,7 +115,7 @@ function keep(watch: Watched, options: CachesOptions): Kept {
     cache: () => cache,
     problem: () => {
       const trouble = cache?.trouble?.failure ?? failure
-      if (state === 'NotServed') return ours(watch) ? missing(watch) : undefined
+      if (state === 'NotServed') return watch.kind === 'Rollout' ? missing(watch) : undefined
       if (state === 'Synced') return undefined
       return trouble === undefined ? `${watch.kind}: no complete list yet` : `${watch.kind}: ${trouble.message}`
     },
@@ -127,7 +127,7 @@ function keep(watch: Watched, options: CachesOptions): Kept {
   }
 }
 
-/** Without its own kinds Sluice has nothing to do. */
+/** Sluice's own kinds: without Rollouts there is nothing to do; the others may come with a later version's CRDs. */
 function ours(watch: Watched): boolean {
   return watch.group === 'sluice.dev'
 }
