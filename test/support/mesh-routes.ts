@@ -1,7 +1,7 @@
 /** Where a request goes: Istio's and Linkerd's rules over the objects that one proxy has heard of. Pure; what Sluice writes is read here by other code. */
 import type { KubeObject } from '../../src/rollout/objects.ts'
 
-export const meshKinds = ['virtualservices', 'destinationrules', 'serviceprofiles', 'services', 'endpointslices'] as const
+export const meshKinds = ['virtualservices', 'destinationrules', 'serviceprofiles', 'httproutes', 'services', 'endpointslices'] as const
 export type MeshKind = (typeof meshKinds)[number]
 export type View = Readonly<Record<MeshKind, ReadonlyMap<string, KubeObject>>>
 

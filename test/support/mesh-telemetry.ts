@@ -24,7 +24,8 @@ export interface Answer {
 const caller = 'loadgen'
 
 /** Counts one request in what the caller's proxy and, where it arrived, the pod's proxy expose. */
-export function countRequest(store: SeriesStore, dataPlane: 'Istio' | 'Linkerd', call: Call, arm: Arm | undefined, pod: PodFacts | undefined, answer: Answer): void {
+export function countRequest(store: SeriesStore, dataPlane: 'Istio' | 'Linkerd' | 'GatewayAPI', call: Call, arm: Arm | undefined, pod: PodFacts | undefined, answer: Answer): void {
+  if (dataPlane === 'GatewayAPI') return call.gateway === undefined ? countLinkerdRoute(store, call, arm, answer) : countTraefik(store, arm, answer)
   if (dataPlane === 'Istio') countIstio(store, call, arm, pod, answer)
   else countLinkerd(store, call, arm, pod, answer)
 }
@@ -80,4 +81,26 @@ function countLinkerd(store: SeriesStore, call: Call, arm: Arm | undefined, pod:
   const inside = { direction: 'inbound', namespace: pod.namespace, deployment: pod.workload, pod: pod.name, ...outcome }
   store.count('response_total', inside, pod.key)
   store.observe('response_latency_ms', linkerdBuckets, inside, pod.key, answer.latencyMs)
+}
+
+const seconds = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 10]
+/** The caller's proxy alone counts, by the backend it chose, also where it reached nobody. */
+function countLinkerdRoute(store: SeriesStore, call: Call, arm: Arm | undefined, answer: Answer): void {
+  if (!arm) return
+  const backend = {
+    namespace: call.namespace, pod: `${caller}-0`, parent_group: 'core', parent_kind: 'Service', route_group: 'gateway.networking.k8s.io', route_kind: 'HTTPRoute',
+    backend_group: 'core', backend_kind: 'Service', backend_namespace: arm.namespace, backend_name: arm.service, backend_port: '80',
+  }
+  const arrived = answer.flag === '-'
+  const outcome = arrived ? { http_status: codeOf(answer), error: '' } : { http_status: '', error: answer.flag === 'UH' ? 'FAIL_FAST' : 'IO' }
+  store.count('outbound_http_route_backend_response_statuses_total', { ...backend, ...outcome }, undefined)
+  store.observe('outbound_http_route_backend_response_duration_seconds', seconds, backend, undefined, answer.latencyMs / 1000)
+}
+
+/** Under `exported_service`, as a scrape without honorLabels leaves it. */
+function countTraefik(store: SeriesStore, arm: Arm | undefined, answer: Answer): void {
+  if (!arm) return
+  const labels = { service: 'traefik', exported_service: `${arm.namespace}-${arm.service}-80@kubernetesgateway`, method: 'GET', protocol: 'http', code: codeOf(answer) }
+  store.count('traefik_service_requests_total', labels, undefined)
+  store.observe('traefik_service_request_duration_seconds', seconds, labels, undefined, answer.latencyMs / 1000)
 }

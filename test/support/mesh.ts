@@ -9,9 +9,11 @@ import { follow, type Followed } from './follow.ts'
 import { countRequest, type Answer, type PodFacts } from './mesh-telemetry.ts'
 import { meshKinds, routeIstio, routeLinkerd, type Arm, type Call, type MeshKind, type Routing } from './mesh-routes.ts'
 import { SeriesStore } from './mesh-series.ts'
+import { routeGatewayAPI } from './gateway-routes.ts'
 import { freePort, sleep } from './process.ts'
 
-export type DataPlane = 'Istio' | 'Linkerd'
+/** GatewayAPI: a Gateway whose series are Traefik's, and a mesh whose series are Linkerd's outbound ones. */
+export type DataPlane = 'Istio' | 'Linkerd' | 'GatewayAPI'
 /** How pods answer. */
 export interface Behaviour {
   /** 0..1. Default 0. */
@@ -79,12 +81,14 @@ const paths: Record<MeshKind, string> = {
   virtualservices: '/apis/networking.istio.io/v1/virtualservices',
   destinationrules: '/apis/networking.istio.io/v1/destinationrules',
   serviceprofiles: '/apis/linkerd.io/v1alpha2/serviceprofiles',
+  httproutes: '/apis/gateway.networking.k8s.io/v1/httproutes',
   services: '/api/v1/services',
   endpointslices: '/apis/discovery.k8s.io/v1/endpointslices',
 }
 const kindsOf: Record<DataPlane, readonly MeshKind[]> = {
   Istio: ['virtualservices', 'destinationrules', 'services', 'endpointslices'],
   Linkerd: ['serviceprofiles', 'services', 'endpointslices'],
+  GatewayAPI: ['httproutes', 'services', 'endpointslices'],
 }
 
 /** One proxy: its own copy of the objects, each change applied `lagMs` after the API server told it. */
@@ -170,7 +174,10 @@ export async function startMesh(plane: ControlPlane, options: MeshOptions): Prom
   }
   const labelsOf = (key: string) => factsOf(key)?.labels ?? {}
   const routingOf = (proxy: Proxy, call: Call) =>
-    proxy.routing(call, () => (options.dataPlane === 'Istio' ? routeIstio(proxy.view, call, labelsOf) : routeLinkerd(proxy.view, call)))
+    proxy.routing(call, () => {
+      if (options.dataPlane === 'GatewayAPI') return routeGatewayAPI(proxy.view, call)
+      return options.dataPlane === 'Istio' ? routeIstio(proxy.view, call, labelsOf) : routeLinkerd(proxy.view, call)
+    })
 
   const request = (sender: Sender) => {
     const { call } = sender

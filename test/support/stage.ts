@@ -4,6 +4,7 @@ import type { RolloutSpec, RolloutStatus } from '../../src/rollout/schema.ts'
 import { controlPlaneMissing, crdsMissing, makeNamespace, type ControlPlane } from './control-plane.ts'
 import { startController, type Controller, type ControllerOptions } from './controller.ts'
 import { follow } from './follow.ts'
+import { startGatewayController, type GatewayController } from './gateway-controller.ts'
 import { startKubelet, type Kubelet, type KubeletOptions } from './kubelet.ts'
 import { startMesh, type DataPlane, type Mesh } from './mesh.ts'
 import { until } from './process.ts'
@@ -16,6 +17,8 @@ export interface Stage {
   readonly mesh: Mesh
   readonly prometheus: Prometheus
   readonly controller: Controller
+  /** With the data plane GatewayAPI. */
+  readonly gateways?: GatewayController
   /** A new namespace with its players. */
   scene(prefix: string): Promise<Scene>
   stop(): Promise<void>
@@ -44,12 +47,13 @@ export async function startStage(plane: ControlPlane, options: StageOptions): Pr
     const kubelet = await kept(startKubelet(plane, { namespaces: [], ...options.kubelet }))
     const mesh = await kept(startMesh(plane, { dataPlane: options.dataPlane }))
     if (options.dataPlane === 'Linkerd') await kept(startSmiAdaptor(plane))
+    const gateways = options.dataPlane === 'GatewayAPI' ? await kept(startGatewayController(plane)) : undefined
     const prometheus = await kept(startPrometheus({ targets: [mesh.target], scrapeIntervalMs: 500 }))
     undo.push(() => cleanUp(plane, namespaces))
     const namespaces: string[] = []
     const controller = await kept(startController(plane, { scrapeInterval: '500ms', prometheusUrl: prometheus.url, ...options }))
     return {
-      plane, kubelet, mesh, prometheus, controller, stop,
+      plane, kubelet, mesh, prometheus, controller, ...(gateways ? { gateways } : {}), stop,
       async scene(prefix) {
         const namespace = await makeNamespace(plane, prefix)
         namespaces.push(namespace)
@@ -184,7 +188,12 @@ function makeScene(plane: ControlPlane, mesh: Mesh, namespace: string): Scene {
 
 /** The share of the canary's arm (the second destination, or the one named `-canary`) in the first route that has two. */
 function canaryShare(object: KubeObject): number | undefined {
+  if (object.spec.rules) return canaryShareOf(object.spec.rules.map((rule: any) => rule.backendRefs ?? []))
   const routes: any[] = object.spec.http?.map((route: any) => route.route ?? []) ?? [object.spec.backends ?? []]
+  return canaryShareOf(routes)
+}
+
+function canaryShareOf(routes: readonly any[]): number | undefined {
   const arms = routes.find((route) => route.length === 2)
   if (!arms) return undefined
   const weights = arms.map((arm: any) => weightOf(arm.weight))

@@ -1,0 +1,112 @@
+/** Journeys through HTTPRoutes: of a Service in a mesh, measured as Linkerd's callers count it, and of a Gateway, measured as Traefik counts it. */
+import { afterAll, beforeAll, describe, expect, test, type TestContext } from 'vitest'
+import type { RolloutSpec } from '../../src/rollout/schema.ts'
+import { sharedControlPlane } from '../support/shared.ts'
+import { stageMissing, startStage, type Scene, type Stage } from '../support/stage.ts'
+import { until } from '../support/process.ts'
+
+const missing = stageMissing()
+const httpRoutes = 'gateway.networking.k8s.io/v1/httproutes'
+const checks = [{ name: 'success', successRate: { min: '99.5%' } }, { name: 'p99', latency: { percentile: 99, max: '250ms' } }]
+const base: Omit<RolloutSpec, 'traffic'> = {
+  workloadRef: { kind: 'Deployment', name: 'web' },
+  service: { port: 80, targetPort: 8080 },
+  steps: [{ weight: 10, hold: '4s' }, { weight: 50, hold: '4s' }, { weight: 100, hold: '4s' }],
+  progressDeadline: '30s',
+  retainStable: '4s',
+}
+const measured = (telemetry: 'LinkerdRoute' | 'Traefik') => ({ telemetry, interval: '1s', minRequests: 20, checks })
+const inMesh: RolloutSpec = { ...base, traffic: { gatewayAPI: { managed: { parentRefs: [{ kind: 'Service', name: 'web', port: 80 }] } } }, analysis: measured('LinkerdRoute') }
+const onGateway: RolloutSpec = { ...base, traffic: { gatewayAPI: { routeRefs: [{ kind: 'HTTPRoute', name: 'shop', rules: ['default'] }] } }, analysis: measured('Traefik') }
+
+describe.skipIf(missing)(`journeys of the Gateway API ${missing ?? ''}`, { concurrent: true }, () => {
+  let stage: Stage
+  beforeAll(async () => {
+    stage = await startStage(sharedControlPlane()!, { dataPlane: 'GatewayAPI' })
+  })
+  afterAll(() => stage?.stop())
+
+  const adopted = async (t: TestContext, spec: RolloutSpec, prepare: (scene: Scene) => Promise<unknown> = async () => undefined): Promise<Scene> => {
+    const scene = await stage.scene('gateway')
+    await scene.deploy('web', 'web:v1')
+    await prepare(scene)
+    const traffic = stage.mesh.send({ namespace: scene.namespace, host: 'web' }, spec === inMesh ? 100 : 0)
+    t.onTestFinished(() => {
+      traffic.stop()
+      expect(stage.mesh.nowhere(scene.namespace)).toEqual([])
+    })
+    await scene.rollout('web', spec)
+    await scene.reach('web', 'adopted', (now) => now.phase === 'Idle' && now.stable?.images?.includes('web:v1') === true)
+    return scene
+  }
+  /** A route of one's own with a rule beside that nobody may touch, on the Gateway `public` of its namespace. */
+  const shopRoute = async (scene: Scene): Promise<void> => {
+    const ref = (name: string, weight: number) => ({ name, port: 80, weight })
+    await scene.apply(httpRoutes, {
+      apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', metadata: { name: 'shop' },
+      spec: {
+        parentRefs: [{ name: 'public' }], hostnames: ['shop.example.com'],
+        rules: [
+          { name: 'static', matches: [{ path: { type: 'PathPrefix', value: '/static' } }], backendRefs: [ref('web', 1)] },
+          { name: 'default', timeouts: { request: '3s' }, backendRefs: [ref('web-stable', 1000), ref('web-canary', 0)] },
+        ],
+      },
+    })
+  }
+  const public_ = (scene: Scene, path = '/') => ({ namespace: scene.namespace, host: 'shop.example.com', gateway: `${scene.namespace}/public`, path })
+
+  test('in a mesh a good revision is promoted on a managed route without a failed request', async (t) => {
+    const scene = await adopted(t, inMesh)
+    const split = scene.watchSplit(httpRoutes, 'web')
+    await scene.push('web', 'web:v2')
+    expect(await scene.outcome('web', 'web:v2')).toBe('Promoted')
+    await scene.reach('web', 'idle', ({ phase }) => phase === 'Idle')
+    split.stop()
+    expect(split.seen.filter((share) => share > 0)).toEqual([10, 50, 100])
+    expect(await stage.mesh.measure(scene.namespace, 'web:v2')).toBe(100)
+    expect(stage.mesh.served(scene.namespace).reduce((sum, one) => sum + one.bad, 0)).toBe(0)
+  })
+
+  test.for([
+    ['fails', { errorRate: 0.3 }],
+    ['is slow', { latencyMs: 800 }],
+    ['cannot be reached', { unreachable: true }],
+  ] as const)('in a mesh a revision that %s is taken back', async ([, behaviour], t) => {
+    const scene = await adopted(t, inMesh)
+    stage.mesh.behave((pod) => pod.namespace === scene.namespace && pod.image === 'web:v2', behaviour)
+    await scene.push('web', 'web:v2')
+    expect(await scene.outcome('web', 'web:v2')).toBe('RolledBack')
+    await scene.reach('web', 'rolled back', ({ phase }) => phase === 'RolledBack')
+    expect(await stage.mesh.measure(scene.namespace, 'web:v2')).toBe(0)
+  })
+
+  test('on a Gateway a good revision is promoted and a bad one taken back, on the user’s own route, of which nothing else changes', async (t) => {
+    const scene = await adopted(t, onGateway, shopRoute)
+    const before = await scene.get(`/apis/gateway.networking.k8s.io/v1/namespaces/${scene.namespace}/httproutes/shop`)
+    const traffic = stage.mesh.send(public_(scene), 100)
+    t.onTestFinished(() => traffic.stop())
+    await scene.push('web', 'web:v2')
+    expect(await scene.outcome('web', 'web:v2')).toBe('Promoted')
+    await scene.reach('web', 'idle', ({ phase }) => phase === 'Idle')
+    expect(await stage.mesh.measure(scene.namespace, 'web:v2')).toBe(100)
+    expect(stage.mesh.served(scene.namespace).reduce((sum, one) => sum + one.bad, 0)).toBe(0)
+    stage.mesh.behave((pod) => pod.namespace === scene.namespace && pod.image === 'web:v3', { errorRate: 0.3 })
+    await scene.push('web', 'web:v3')
+    expect(await scene.outcome('web', 'web:v3')).toBe('RolledBack')
+    await scene.reach('web', 'rolled back', ({ phase }) => phase === 'RolledBack')
+    expect(await stage.mesh.measure(scene.namespace, 'web:v3')).toBe(0)
+    const after = await scene.get(`/apis/gateway.networking.k8s.io/v1/namespaces/${scene.namespace}/httproutes/shop`)
+    expect(after!.spec).toEqual(before!.spec)
+  })
+
+  test('a Gateway that refuses the route keeps the weight at 0, and its reason is told', async (t) => {
+    const scene = await adopted(t, { ...onGateway, analysis: undefined }, shopRoute)
+    stage.gateways!.refuse(`${scene.namespace}/public`, 'NotAllowedByListeners')
+    await until('the refusal to be told', async () => (await scene.status('web'))?.conditions.find(({ type, reason }) => type === 'Stalled' && reason === 'NotAllowedByListeners'))
+    const split = scene.watchSplit(httpRoutes, 'shop')
+    await scene.push('web', 'web:v2')
+    await scene.reach('web', 'waiting', ({ message }) => message.includes('NotAllowedByListeners'))
+    split.stop()
+    expect(split.seen.filter((share) => share > 0)).toEqual([])
+  })
+})

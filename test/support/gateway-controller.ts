@@ -1,0 +1,71 @@
+/**
+ * What implementations of the Gateway API write into `status.parents`. For Gateways as most do, with the observed generation; for Services as Linkerd's policy
+ * controller does, with the group `core` and without a generation. Nothing is accepted while the route names a Service that does not exist.
+ */
+import type { KubeObject } from '../../src/rollout/objects.ts'
+import type { ControlPlane } from './control-plane.ts'
+import { follow } from './follow.ts'
+import { parentsOf } from './gateway-routes.ts'
+import { sleep } from './process.ts'
+
+export interface GatewayController {
+  /** Refuses routes of this Gateway (`namespace/name`) from now on, for this reason of Accepted. */
+  refuse(gateway: string, reason: string): void
+  stop(): Promise<void>
+}
+
+/** Starts the model. `delayMs`: how long it takes to answer, default 200. */
+export async function startGatewayController(plane: ControlPlane, delayMs = 200): Promise<GatewayController> {
+  const ending = new AbortController()
+  const refused = new Map<string, string>()
+  let last: Promise<unknown> = Promise.resolve()
+  const again = (key: string): void => {
+    last = last.then(async () => {
+      await sleep(delayMs)
+      for (let tries = 0; tries < 20 && !ending.signal.aborted; tries++) {
+        if (await answer(plane, routes.objects.get(key), services.objects, refused).catch(() => false)) return
+        await sleep(100)
+      }
+    })
+  }
+  const services = follow(plane, '/api/v1/services', ending.signal, () => {
+    for (const key of routes.objects.keys()) again(key)
+  })
+  const routes = follow(plane, '/apis/gateway.networking.k8s.io/v1/httproutes', ending.signal, again)
+  await Promise.all([services.synced, routes.synced])
+  return {
+    refuse(gateway, reason) {
+      refused.set(gateway, reason)
+      for (const key of routes.objects.keys()) again(key)
+    },
+    async stop() {
+      ending.abort()
+      await last
+    },
+  }
+}
+
+async function answer(plane: ControlPlane, route: KubeObject | undefined, services: ReadonlyMap<string, KubeObject>, refused: ReadonlyMap<string, string>): Promise<boolean> {
+  if (!route) return true
+  const { namespace, name, generation } = route.metadata
+  const refs: any[] = (route.spec.rules ?? []).flatMap((rule: any) => rule.backendRefs ?? [])
+  const absent = refs.find((ref) => !services.has(`${ref.namespace ?? namespace}/${ref.name}`))
+  const condition = (type: string, reason: string, holds: boolean): object => ({
+    type, reason, status: holds ? 'True' : 'False', message: '', lastTransitionTime: '2026-11-23T00:00:00Z',
+  })
+  const parents = parentsOf(route).map((parent) => {
+    const service = parent.kind === 'Service'
+    const why = service ? undefined : refused.get(`${parent.namespace ?? namespace}/${parent.name}`)
+    const conditions = [
+      condition('Accepted', why ?? 'Accepted', why === undefined), condition('ResolvedRefs', absent ? 'BackendNotFound' : 'ResolvedRefs', absent === undefined),
+    ]
+    return service
+      ? { parentRef: { ...parent, group: 'core', namespace: parent.namespace ?? namespace }, controllerName: 'linkerd.io/policy-controller', conditions }
+      : { parentRef: parent, controllerName: 'example.com/gateway', conditions: conditions.map((one) => ({ ...one, observedGeneration: generation })) }
+  })
+  if (JSON.stringify(route['status']?.parents) === JSON.stringify(parents)) return true
+  const path = `/apis/gateway.networking.k8s.io/v1/namespaces/${namespace}/httproutes/${name}/status`
+  // A route that has changed since is answered for as it is then.
+  const put = await plane.request('PUT', path, { ...route, status: { parents } })
+  return put.status === 200 || put.status === 404 || put.status === 409
+}
