@@ -19,7 +19,7 @@ export interface Changed {
   readonly old?: KubeObject
 }
 /** Of these only the spec, labels, annotations and deletion matter; their status changes all the time. */
-const specOnly: readonly Kind[] = ['HorizontalPodAutoscaler', 'ScaledObject', 'ConfigMap', 'Namespace', 'ReferenceGrant', 'ValidatingAdmissionPolicyBinding']
+const specOnly: readonly Kind[] = ['HorizontalPodAutoscaler', 'ScaledObject', 'ConfigMap', 'Namespace', 'ReferenceGrant', 'ValidatingAdmissionPolicy', 'ValidatingAdmissionPolicyBinding']
 
 /** Knows which objects each rollout looks at. */
 export class Wakes {

@@ -21,6 +21,7 @@ export type Kind =
   | 'ReferenceGrant'
   | 'ConfigMap'
   | 'Namespace'
+  | 'ValidatingAdmissionPolicy'
   | 'ValidatingAdmissionPolicyBinding'
 
 export type { CacheState } from '../kube/cache.ts'
@@ -105,9 +106,13 @@ export const watched: readonly Watched[] = [
   { kind: 'ConfigMap', group: '', plural: 'configmaps', versions: ['v1'], namespaced: true, metadataOnly: true, keep: () => ({}) },
   { kind: 'Namespace', group: '', plural: 'namespaces', versions: ['v1'], namespaced: false, metadataOnly: true, keep: () => ({}) },
   {
+    kind: 'ValidatingAdmissionPolicy', group: 'admissionregistration.k8s.io', plural: 'validatingadmissionpolicies', versions: ['v1'],
+    namespaced: false, optional: true, metadataOnly: true, keep: () => ({}),
+  },
+  {
     kind: 'ValidatingAdmissionPolicyBinding', group: 'admissionregistration.k8s.io', plural: 'validatingadmissionpolicybindings', versions: ['v1'],
     namespaced: false, optional: true,
-    keep: ({ spec }) => ({ spec: { policyName: spec?.policyName, validationActions: spec?.validationActions } }),
+    keep: ({ spec }) => ({ spec: { policyName: spec?.policyName, validationActions: spec?.validationActions, matchResources: spec?.matchResources } }),
   },
 ]
 

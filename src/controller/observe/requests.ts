@@ -8,6 +8,9 @@ import { type Scope, timeOf } from './scope.ts'
 /** Name of the ValidatingAdmissionPolicy that proves `requestedBy` (deploy/). */
 export const requestPolicy = 'rolloutrequests.sluice.dev'
 
+/** Every API server compiles a new policy by itself; until then, in ms, requests may still pass unseen. */
+const inForceAfter = 10_000
+
 /** Requests for this rollout, answered or not, oldest first. */
 export function requestsSeen(scope: Scope): readonly RequestSeen[] {
   const all = scope.world.list('RolloutRequest', scope.namespace).filter((request) => request.spec?.rolloutName === scope.name)
@@ -33,11 +36,25 @@ function requestSeen(request: KubeObject, provedSince: number): RequestSeen {
   return { uid, name, createdAt, spec: request.spec, ...(answeredAt ? { answeredAt: timeOf(answeredAt) } : {}), verified }
 }
 
-/** Unix ms since when the API server refuses requests in a foreign name; Infinity where it does not. */
+/**
+ * Unix ms since when the API server refuses requests in a foreign name; Infinity where it does not, or where this cannot be seen. The policy and a
+ * binding that denies are both needed. One that is narrowed to some namespaces or objects proves nothing here: where it applies is the server's to say.
+ */
 function provedSince(world: World): number {
-  const bindings = world.state('ValidatingAdmissionPolicyBinding') === 'NotServed' ? [] : world.list('ValidatingAdmissionPolicyBinding', undefined)
-  const denying = bindings.filter(({ spec }) => spec?.policyName === requestPolicy && spec.validationActions?.includes('Deny'))
-  return Math.min(Number.POSITIVE_INFINITY, ...denying.map((binding) => timeOf(binding.metadata.creationTimestamp)))
+  const bindings = listed(world, 'ValidatingAdmissionPolicyBinding').filter(({ spec }) => spec?.policyName === requestPolicy && spec.validationActions?.includes('Deny') && isWhole(spec.matchResources))
+  const policy = listed(world, 'ValidatingAdmissionPolicy').filter(({ metadata }) => metadata.name === requestPolicy)
+  const since = (objects: readonly KubeObject[]): number => Math.min(Number.POSITIVE_INFINITY, ...objects.map(({ metadata }) => timeOf(metadata.creationTimestamp)))
+  return Math.max(since(policy), since(bindings)) + inForceAfter
+}
+
+function listed(world: World, kind: 'ValidatingAdmissionPolicy' | 'ValidatingAdmissionPolicyBinding'): readonly KubeObject[] {
+  return world.state(kind) === 'NotServed' ? [] : world.list(kind, undefined)
+}
+
+/** The API server writes `matchPolicy` and empty selectors into what was left out. */
+function isWhole(matchResources: Readonly<Record<string, any>> | undefined): boolean {
+  const { matchPolicy: _, ...narrower } = matchResources ?? {}
+  return Object.values(narrower).every((value) => value === undefined || Object.values(value).every((inner) => Object.keys(inner ?? {}).length === 0))
 }
 
 function whyBusy(world: World, other: KubeObject): string | undefined {

@@ -240,13 +240,35 @@ describe('since', () => {
 describe('requests and dependencies', () => {
   const request = (more: object = {}, status?: object): KubeObject => ({ apiVersion: 'sluice.dev/v1alpha1', kind: 'RolloutRequest', metadata: { name: 'q', namespace: 'shop', uid: 'uid-q' }, spec: { rolloutName: 'cart', action: 'Abort', requestedBy: 'olga', ...more }, ...(status ? { status } : {}) })
   const binding: KubeObject = { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingAdmissionPolicyBinding', metadata: { name: 'b', creationTimestamp: '2026-11-01T00:00:00Z' }, spec: { policyName: 'rolloutrequests.sluice.dev', validationActions: ['Deny'] } }
+  const policy: KubeObject = { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingAdmissionPolicy', metadata: { name: 'rolloutrequests.sluice.dev', creationTimestamp: '2026-11-01T00:00:00Z' } }
   test('only those for this rollout; verified only where the API server would have refused a foreign name', () => {
     const cluster = new Cluster(rollout(), deployment(), request(), { ...request({ rolloutName: 'pay' }), metadata: { name: 'z', namespace: 'shop' } })
     expect(cluster.look('shop/cart').seen.requests).toEqual([expect.objectContaining({ uid: 'uid-q', verified: false })])
+    const verified = () => cluster.look('shop/cart').seen.requests[0]!.verified
+    const bound = (spec: object, created = '2026-11-01T00:00:00Z') => cluster.put({ ...binding, metadata: { ...binding.metadata, creationTimestamp: created }, spec: { ...binding.spec, ...spec } })
     cluster.put(binding)
-    expect(cluster.look('shop/cart').seen.requests[0]).toMatchObject({ verified: true })
-    cluster.put({ ...binding, spec: { ...binding.spec, validationActions: ['Audit'] } })
-    expect(cluster.look('shop/cart').seen.requests[0]).toMatchObject({ verified: false })
+    // A binding of a policy that is not there refuses nobody.
+    expect(verified()).toBe(false)
+    cluster.put(policy)
+    expect(verified()).toBe(true)
+    bound({ validationActions: ['Audit'] })
+    expect(verified()).toBe(false)
+    bound({ policyName: 'other' })
+    expect(verified()).toBe(false)
+    // As the API server fills in what was left out, and as somebody narrows it.
+    bound({ matchResources: { matchPolicy: 'Equivalent', namespaceSelector: {}, objectSelector: {} } })
+    expect(verified()).toBe(true)
+    for (const narrower of [{ namespaceSelector: { matchLabels: { team: 'a' } } }, { objectSelector: { matchExpressions: [{ key: 'a', operator: 'Exists' }] } }, { excludeResourceRules: [{ resources: ['*'] }] }]) {
+      bound({ matchResources: { matchPolicy: 'Equivalent', ...narrower } })
+      expect(verified()).toBe(false)
+    }
+    // The request is of 01:00:00.
+    bound({}, '2026-11-23T00:59:51Z')
+    expect(verified()).toBe(false)
+    bound({}, '2026-11-23T00:59:50Z')
+    expect(verified()).toBe(true)
+    cluster.states.set('ValidatingAdmissionPolicy', 'NotServed')
+    expect(verified()).toBe(false)
   })
   test('a dependency is settled only when nothing is under way and nothing new is there', () => {
     const other = (status: object) => rollout({ workloadRef: { kind: 'Deployment', name: 'pricing' } }, { name: 'pricing', uid: 'u2', creationTimestamp: '2026-11-24T00:00:00Z' }, status)
