@@ -77,7 +77,7 @@ export class Fetcher {
 
   /** Forgets everything; answers under way are dropped. */
   stop(): void {
-    for (const key of [...this.#rollouts.keys()]) this.forget(key)
+    for (const key of this.#rollouts.keys()) this.forget(key)
     this.#turns.length = 0
   }
 

@@ -88,7 +88,7 @@ export class Teller {
 
   /** Forgets everything. The outbox in the status remains for the next leader. */
   stop(): void {
-    for (const uid of [...this.#boxes.keys()]) this.forget(uid)
+    for (const uid of this.#boxes.keys()) this.forget(uid)
   }
 
   #box(about: About): Box {

@@ -66,7 +66,7 @@ describe('the controller', () => {
     expect(status()).toMatchObject({ phase: 'Idle', stable: { images: ['web:2'] } })
     expect(notes()).toEqual(['Adopted', 'Started', 'StepReached', 'StepReached', 'Promoted'])
     await world.clock.advance(60_000)
-    const events = world.store.list('events', { namespace: 'shop' }).filter(one => one['involvedObject']?.kind === 'Rollout').map(one => one['reason'])
+    const events = world.store.list('events', { namespace: 'shop' }).filter(one => one['involvedObject']?.kind === 'Rollout').map(one => String(one['reason']))
     expect(events.toSorted()).toEqual(['Adopted', 'Promoted', 'Started'])
     expect(lines.filter(line => line['level'] === 'error')).toEqual([])
   })

@@ -50,7 +50,10 @@ describe('lanes', () => {
   test('a list of a thousand whose writes hang holds up nobody who must close', async () => {
     const q = queue()
     q.start()
-    for (let i = 0; i < 1000; i++) held.add(`r${i}`), q.add(`r${i}`, 'Rest')
+    for (let i = 0; i < 1000; i++) {
+      held.add(`r${i}`)
+      q.add(`r${i}`, 'Rest')
+    }
     await settle()
     expect(runs).toHaveLength(2)
     q.add('hurt', 'Closing')
