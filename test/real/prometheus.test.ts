@@ -36,6 +36,9 @@ const lost = (service: string, more: Record<string, string>): Record<string, str
   istio('unknown', 'unknown', { reporter: 'source', destination_service: service, response_code: '503', ...more })
 const nasty = 'a"b\\c.d|e\n}) or vector(1) #'
 
+const backendOf = (service: string): Record<string, string> => ({ backend_kind: 'Service', backend_namespace: 'shop', backend_name: service, route_name: 'web' })
+const routeSeries = (kind: 'http' | 'grpc', service: string, outcomes: readonly (readonly [Record<string, string>, number])[]): Recorded[] =>
+  outcomes.map(([labels, perScrape]) => counter({ __name__: `outbound_${kind}_route_backend_response_statuses_total`, ...backendOf(service), ...labels }, long, perScrape))
 const long = scrapes(3_600_000 + 1_200_000)
 const young = scrapes(100_000)
 const recorded: Recorded[] = [
@@ -111,6 +114,32 @@ const recorded: Recorded[] = [
   ),
   ...Object.entries({ '100': 6, '500': 9, '+Inf': 10 }).map(([le, perScrape]) =>
     counter({ __name__: 'response_latency_ms_bucket', direction: 'inbound', namespace: 'shop', deployment: 'linkerd', le }, long, perScrape),
+  ),
+  // Linkerd by route: a backend of an HTTPRoute and of a GRPCRoute, callers that left, and one that nobody reaches
+  ...routeSeries('http', 'route-canary', [[{ http_status: '200', error: '' }, 10], [{ http_status: '503', error: '' }, 1], [{ http_status: '', error: 'CANCEL' }, 2]]),
+  ...routeSeries('grpc', 'route-canary', [[{ grpc_status: 'OK', error: '' }, 5], [{ grpc_status: 'UNAVAILABLE', error: '' }, 1], [{ grpc_status: 'UNKNOWN', error: 'CANCEL' }, 2]]),
+  ...routeSeries('http', 'alone-canary', [[{ http_status: '', error: 'FAIL_FAST' }, 3]]),
+  ...routeSeries('http', 'route-canary-2', [[{ http_status: '500', error: '' }, 100]]),
+  ...Object.entries({ '0.1': 6, '0.5': 9, '+Inf': 10 }).map(([le, perScrape]) =>
+    counter({ __name__: 'outbound_http_route_backend_response_duration_seconds_bucket', ...backendOf('route-canary'), le }, long, perScrape),
+  ),
+  // Traefik: both forms of the name, moved aside or not, and a neighbour whose name begins alike
+  ...[
+    [{ service: 'shop-web-canary-80@kubernetesgateway' }, '200', 10],
+    [{ service: 'shop-web-canary-80@kubernetesgateway' }, '502', 1],
+    [{ service: 'httproute-shop-web-gw-edge-ep-web-0-1a2b-svc-shop-web-canary-8080@kubernetesgateway' }, '200', 4],
+    [{ service: 'traefik', exported_service: 'shop-web-canary-80@kubernetesgateway' }, '503', 2],
+    [{ service: 'shop-web-canary-b-80@kubernetesgateway' }, '500', 100],
+  ].map(([labels, code, perScrape]) => counter({ __name__: 'traefik_service_requests_total', ...(labels as object), code: code as string }, long, perScrape as number)),
+  ...Object.entries({ '0.1': 6, '0.5': 9, '+Inf': 10 }).map(([le, perScrape]) =>
+    counter({ __name__: 'traefik_service_request_duration_seconds_bucket', service: 'shop-web-canary-80@kubernetesgateway', le }, long, perScrape),
+  ),
+  // Envoy Gateway
+  counter({ __name__: 'envoy_cluster_upstream_rq', envoy_cluster_name: 'httproute/shop/web/rule/0/backend/1', envoy_response_code: '200' }, long, 10),
+  counter({ __name__: 'envoy_cluster_upstream_rq', envoy_cluster_name: 'httproute/shop/web/rule/0/backend/1', envoy_response_code: '503' }, long, 2),
+  counter({ __name__: 'envoy_cluster_upstream_rq', envoy_cluster_name: 'httproute/shop/web/rule/0/backend/0', envoy_response_code: '500' }, long, 100),
+  ...Object.entries({ '100': 6, '500': 9, '+Inf': 10 }).map(([le, perScrape]) =>
+    counter({ __name__: 'envoy_cluster_upstream_rq_time_bucket', envoy_cluster_name: 'httproute/shop/web/rule/0/backend/1', le }, long, perScrape),
   ),
   // names
   counter(istio(nasty, nasty), long, 10),
@@ -211,6 +240,23 @@ describe.skipIf(missing !== undefined)('questions to a real Prometheus', () => {
       total: 10 * 20,
       bad: 20,
     })
+  })
+  const slower = { kind: 'Latency', percentile: 50, aboveMs: 500 } as const
+  it('counts at Linkerd’s callers by backend of a route, HTTP and gRPC, without callers that left', async () => {
+    const canary = arm('whatever', { door: door('route-canary') })
+    expect((await ask(canary, { telemetry: 'LinkerdRoute' })).canary.slow).toEqual({ total: 21 * 20, bad: 2 * 20 })
+    expect((await ask(canary, { telemetry: 'LinkerdRoute', measure: slower })).canary.slow).toEqual({ total: 10 * 20, bad: 20 })
+    expect((await ask(arm('whatever', { door: door('alone-canary') }), { telemetry: 'LinkerdRoute' })).canary.slow).toEqual({ total: 60, bad: 60 })
+  })
+  it('counts at Traefik by Service, whatever the scrape has made of its name', async () => {
+    const canary = arm('whatever', { door: door('web-canary') })
+    expect((await ask(canary, { telemetry: 'Traefik' })).canary.slow).toEqual({ total: 17 * 20, bad: 3 * 20 })
+    expect((await ask(canary, { telemetry: 'Traefik', measure: slower })).canary.slow).toEqual({ total: 10 * 20, bad: 20 })
+  })
+  it('counts at Envoy Gateway by cluster', async () => {
+    const canary = arm('whatever', { clusters: ['httproute/shop/web/rule/0/backend/1'] })
+    expect((await ask(canary, { telemetry: 'EnvoyGateway' })).canary.slow).toEqual({ total: 12 * 20, bad: 2 * 20 })
+    expect((await ask(canary, { telemetry: 'EnvoyGateway', measure: slower })).canary.slow).toEqual({ total: 10 * 20, bad: 20 })
   })
   it('takes names as they are, whatever is in them', async () => {
     expect((await ask({ namespace: nasty, workloads: [nasty] })).canary.slow.total).toBe(200)

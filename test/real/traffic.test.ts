@@ -2,6 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { JsonPatchOp, KubeObject } from '../../src/rollout/objects.ts'
 import { managedVirtualService } from '../../src/traffic/istio-managed.ts'
 import { mirroredDestinationRules } from '../../src/traffic/istio-rules.ts'
+import { gatewayAPI } from '../../src/traffic/gateway-api.ts'
+import { gatewayAPIProvider } from '../../src/traffic/gateway-api-provider.ts'
+import { ownedDifference } from '../../src/traffic/owned.ts'
 import { istio } from '../../src/traffic/istio.ts'
 import type { Arms, Router } from '../../src/traffic/router.ts'
 import { managedTrafficSplit, smi } from '../../src/traffic/smi.ts'
@@ -102,6 +105,35 @@ describe.skipIf(missing)(`traffic objects on a real API server ${missing ?? ''}`
     const { rules } = mirroredDestinationRules({ rules: [rule], host: `cart.${namespace}.svc.cluster.local`, namespace, doors: [doors.stable, doors.canary], clusterDomain: 'cluster.local', labels: {}, ownerReferences: [] })
     expect(rules).toHaveLength(2)
     for (const one of rules) expect((await created('destinationrules', one)).spec.trafficPolicy).toEqual(reviewsRule.spec.trafficPolicy)
+  })
+
+  test('HTTPRoute and GRPCRoute: managed ones are in step as the API server has defaulted them, the user’s are split by name or index', async () => {
+    const parentRefs = [{ name: 'public', namespace: 'edge', sectionName: 'https' }, { kind: 'Service' as const, name: 'cart', port: 80 }]
+    const service: KubeObject = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'cart' }, spec: { ports: [{ port: 80 }] } }
+    for (const [kind, plural] of [['HTTPRoute', 'httproutes'], ['GRPCRoute', 'grpcroutes']] as const) {
+      for (const telemetry of ['Traefik', 'EnvoyGateway'] as const) {
+        const traffic = { gatewayAPI: { managed: { kind, parentRefs, hostnames: ['cart.example.com'] } } }
+        const wanted = {
+          kind, apiVersion: 'gateway.networking.k8s.io/v1', name: `cart-${telemetry.toLowerCase()}`, namespace, clusterDomain: 'cluster.local', service, arms: doors,
+          total: 1000, canary: 0, telemetry, labels: { 'sluice.dev/rollout': 'cart' }, ownerReferences: [],
+        }
+        const built = gatewayAPIProvider.managed(traffic, wanted)
+        if ('problems' in built) throw new Error(JSON.stringify(built.problems))
+        const object = await created(plural, built.object)
+        expect(ownedDifference(object, built.object)).toEqual([])
+        expect(gatewayAPI.upkeep(object, built.object, doors, selector)).toEqual([])
+        await journey(plural, object, gatewayAPI, doors)
+      }
+      const backendRefs = [{ name: 'cart-stable', port: 80, weight: 1000 }, { name: 'other', port: 80 }, { name: 'cart-canary', port: 80, weight: 0 }]
+      const own = await created(plural, { apiVersion: 'gateway.networking.k8s.io/v1', kind, metadata: { name: 'own' }, spec: { parentRefs: [{ name: 'public' }], rules: [{ name: 'first', backendRefs: [{ name: 'cart', port: 80 }] }, { backendRefs }] } })
+      const byIndex = { ...selector, routes: ['1'] }
+      const open = await patched(plural, own, gatewayAPI.patch(own, doors, byIndex, { canary: 0.5 }))
+      expect(open.status, JSON.stringify(open.body)).toBe(200)
+      expect(open.body.spec.rules[1].backendRefs.map(({ weight }: any) => weight)).toEqual([995, 1, 5])
+      expect((await patched(plural, own, gatewayAPI.patch(own, doors, byIndex, { canary: 0.5 }))).status).toBe(422)
+      const low = await patched(plural, own, gatewayAPI.patch(open.body, doors, byIndex, { canary: 0 }))
+      expect(low.body.spec).toEqual(own.spec)
+    }
   })
 
   test('TrafficSplit in both versions that Linkerd’s extension serves', async () => {
