@@ -1,5 +1,5 @@
 /** The command line: verbs and flags. What a verb does is imported when it is asked for, so that --help is there at once. */
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { fileURLToPath } from 'node:url'
 import packageJson from '../package.json' with { type: 'json' }
 import { CliFailure, exitCodes, type Io } from './cli/io.ts'
@@ -43,6 +43,7 @@ function build(io: Io, identity: string, doing: Run): Command {
   looking(program, io, doing)
   program.commandsGroup('Steer:')
   steering(program, io, doing)
+  notifying(program, io, doing)
   program.commandsGroup('Run:')
   running(program, io, identity, doing)
   return program
@@ -90,6 +91,13 @@ function steering(program: Command, io: Io, doing: Run): void {
   }
 }
 
+function notifying(program: Command, io: Io, doing: Run): void {
+  onCluster(program.command('notify').description('let the controller send a test message through a NotificationChannel, and say what came of it'))
+    .addArgument(new Argument('<action>', 'what to do').choices(['test']))
+    .argument('<channel>')
+    .action((_action: string, channel: string, flags: object) => doing(async () => (await import('./cli/notify.ts')).test(channel, flags, io)))
+}
+
 function running(program: Command, io: Io, identity: string, doing: Run): void {
   const defaults = controllerDefaults
   touring(program, io, doing)
@@ -102,6 +110,8 @@ function running(program: Command, io: Io, identity: string, doing: Run): void {
     .option('--propagation-delay <duration>', 'how long the mesh needs to spread a change to its proxies', defaults.propagationDelay)
     .option('--cluster-domain <domain>', 'DNS domain of the cluster', defaults.clusterDomain)
     .option('--no-leader-elect', 'do not take the lease: only where no second instance can ever run')
+    .option('--cluster-name <name>', 'what messages call this cluster (default: nothing)')
+    .option('--allow-host <host[:port]>', 'a private, loopback or cluster host that messages may be sent to; may be given more than once', (host: string, before: readonly string[] = []) => [...before, host])
     .option('--leader-election-namespace <name>', "namespace of the lease `sluice` (default: the pod's)")
     .option('--identity <name>', 'name of this instance in lease, status and events (default: host name and a random part)')
     .option('--health-port <port>', 'port of /healthz and /readyz; 0 for none', defaults.healthPort)

@@ -1,5 +1,6 @@
 /** Settings of `sluice controller`, from flags; every value is checked and a wrong one is named with what to write instead. */
 import type { ControllerConfig } from './cli/controller.ts'
+import { allowedHostProblem } from './notify/address.ts'
 import { parseDuration } from './rollout/duration.ts'
 import type { LogLevel } from './telemetry/log.ts'
 
@@ -17,9 +18,13 @@ export interface ControllerFlags {
   readonly identity?: string
   readonly healthPort: string
   readonly logLevel: string
+  readonly allowHost?: readonly string[]
+  readonly clusterName?: string
 }
 /** Defaults of flags, as they are shown by --help. */
-export const controllerDefaults = { scrapeInterval: '15s', propagationDelay: '10s', clusterDomain: 'cluster.local', healthPort: '8081', logLevel: 'info' } as const
+export const controllerDefaults = {
+  scrapeInterval: '15s', propagationDelay: '10s', clusterDomain: 'cluster.local', healthPort: '8081', logLevel: 'info',
+} as const
 
 const label = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
 const levels: readonly string[] = ['debug', 'info', 'warn', 'error'] satisfies readonly LogLevel[]
@@ -42,10 +47,12 @@ export function controllerConfig(flags: ControllerFlags, fallbackIdentity: strin
   check(/^[0-9]{1,5}$/.test(flags.healthPort) && Number(flags.healthPort) <= 65_535, '--health-port', flags.healthPort, 'write a port from 1 to 65535, or 0 for none')
   check(levels.includes(flags.logLevel), '--log-level', flags.logLevel, `write one of ${levels.join(', ')}`)
   if (flags.identity !== undefined) check(/^[A-Za-z0-9]([-._A-Za-z0-9]{0,126}[A-Za-z0-9])?$/.test(flags.identity), '--identity', flags.identity, 'write a name of letters, digits, dots, dashes and underscores that no other instance has')
+  for (const host of flags.allowHost ?? []) check(allowedHostProblem(host) === undefined, '--allow-host', host, allowedHostProblem(host) ?? '')
+  if (flags.clusterName !== undefined) check(/^[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?$/.test(flags.clusterName), '--cluster-name', flags.clusterName, 'write at most 63 letters, digits, dots, dashes and underscores')
   if (problems.length > 0) return { ok: false, problems }
-  const { kubeconfig, context, namespace, prometheus, clusterDomain, leaderElect, leaderElectionNamespace } = flags
+  const { kubeconfig, context, namespace, prometheus, clusterDomain, leaderElect, leaderElectionNamespace, allowHost: allowedHosts = [], clusterName } = flags
   const identity = flags.identity ?? fallbackIdentity
-  return { ok: true, config: { kubeconfig, context, namespace, prometheus, scrapeIntervalMs, propagationDelayMs, clusterDomain, leaderElect, leaderElectionNamespace, identity, healthPort: Number(flags.healthPort), logLevel: flags.logLevel as LogLevel } }
+  return { ok: true, config: { kubeconfig, context, namespace, prometheus, scrapeIntervalMs, propagationDelayMs, clusterDomain, leaderElect, leaderElectionNamespace, identity, healthPort: Number(flags.healthPort), logLevel: flags.logLevel as LogLevel, allowedHosts, clusterName } }
 }
 
 /** Whether a screen shows colours: https://no-color.org, and terminals that say they cannot. */

@@ -3,6 +3,7 @@ import { noSource, type Source } from '../controller/fetch.ts'
 import { startController, type Controller } from '../controller/controller.ts'
 import { kubeClient } from '../kube/client.ts'
 import { loadConnection } from '../kube/connection.ts'
+import { poster } from '../notify/post.ts'
 import { prometheusSource, urlProblem } from '../metrics/prometheus.ts'
 import { createLog, type Log, type LogLevel } from '../telemetry/log.ts'
 import { CliFailure, exitCodes, type Io } from './io.ts'
@@ -24,6 +25,10 @@ export interface ControllerConfig {
   /** 0: none is served. */
   readonly healthPort: number
   readonly logLevel: LogLevel
+  /** Hosts inside the cluster or the company that messages may be sent to. */
+  readonly allowedHosts: readonly string[]
+  /** What messages call this cluster. */
+  readonly clusterName?: string
 }
 /** Serves /healthz and /readyz; rejects where the port cannot be had. */
 export type ServeHealth = (options: { readonly port: number; readonly sick: () => readonly string[]; readonly unready: () => readonly string[] }) => Promise<HealthServer>
@@ -46,6 +51,10 @@ export async function runController(config: ControllerConfig, serveHealth: Serve
   controller = startController({
     api: kubeClient(connection.value), clock: io.clock, log, source, random: Math.random, namespace: config.namespace,
     settings: { identity: config.identity, propagationDelayMs: config.propagationDelayMs, scrapeIntervalMs: config.scrapeIntervalMs, clusterDomain: config.clusterDomain },
+    notify: {
+      post: poster({ rules: { allowedHosts: config.allowedHosts, apiServer: new URL(server).hostname, clusterDomain: config.clusterDomain } }, () => io.clock.now()),
+      ...(config.clusterName === undefined ? {} : { cluster: config.clusterName }),
+    },
     ...(config.leaderElect ? { election: { namespace: leaseNamespace, name: 'sluice' } } : {}),
   })
   await stopAsked(io.stopped)

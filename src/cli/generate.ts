@@ -1,12 +1,13 @@
-/** `sluice generate`: writes what is generated from the schema, crds/*.yaml and docs/api.md. */
+/** `sluice generate`: writes what is generated from schemas, crds/*.yaml, docs/api.md and docs/webhook.schema.json. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { webhookSchema } from '../notify/webhook.ts'
 import { crds } from '../rollout/crd.ts'
 import { reference } from '../rollout/reference.ts'
 
 /** All generated files, by path from the project's root. */
 export function generated(): { readonly path: string; readonly text: string }[] {
-  return [...crds().map(({ file, yaml }) => ({ path: `crds/${file}`, text: yaml })), { path: 'docs/api.md', text: reference() }]
+  return [...crds().map(({ file, yaml }) => ({ path: `crds/${file}`, text: yaml })), { path: 'docs/api.md', text: reference() }, { path: 'docs/webhook.schema.json', text: webhookSchema() }]
 }
 
 /** Writes them under `root` and answers their paths. Throws where the folder cannot be written. */

@@ -129,7 +129,7 @@ function keep(watch: Watched, options: CachesOptions): Kept {
 
 /** Sluice's own kinds: without Rollouts there is nothing to do; the others may come with a later version's CRDs. */
 function ours(watch: Watched): boolean {
-  return watch.group === 'sluice.dev'
+  return watch.group === 'sluice.dev' && watch.optional !== true
 }
 function missing(watch: Watched): string {
   return `${watch.plural}.${watch.group} is not served: install the CRDs with kubectl apply -f crds/`

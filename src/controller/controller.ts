@@ -1,6 +1,6 @@
 /** The controller: caches and election always run; passes only while this process leads. */
 import type { KubeApi } from '../kube/api.ts'
-import { eventRecorder } from '../kube/events.ts'
+import { eventRecorder, type EventOutcome } from '../kube/events.ts'
 import { startLease, type Lease } from '../kube/lease.ts'
 import type { Settings } from '../rollout/decision.ts'
 import type { Note } from '../rollout/schema.ts'
@@ -9,11 +9,12 @@ import type { Log } from '../telemetry/log.ts'
 import { startCaches, type Caches } from './caches.ts'
 import { Fetcher, type Source } from './fetch.ts'
 import { goneRollouts, type Absences } from './gone.ts'
+import { notifying as putTogether, type NotifyOptions } from './notifying.ts'
 import type { Sightings } from './observe/sightings.ts'
 import { Queue } from './queue.ts'
 import { reconcile } from './reconcile.ts'
 import { timed } from './server-clock.ts'
-import { surroundings } from './surroundings.ts'
+import { split, surroundings } from './surroundings.ts'
 import { Teller, type About } from './tell.ts'
 import { keyOf, Wakes } from './wakes.ts'
 
@@ -30,6 +31,8 @@ export interface ControllerOptions {
   readonly election?: { readonly namespace: string; readonly name: string }
   /** In [0, 1), for jitter. */
   readonly random: () => number
+  /** How messages are sent. Unset: to public addresses only. */
+  readonly notify?: NotifyOptions
 }
 export interface Controller {
   /** Passes run here, as far as is known. */
@@ -61,8 +64,8 @@ export function startController(options: ControllerOptions): Controller {
   const queue: Queue = new Queue({
     clock, random, slots,
     run: (key, lane) => reconcile(key, lane, around),
-    onBug: (key, error) => log.error({ rollout: key, err: error }, 'a pass threw: this is a bug of Sluice, please report it with this line'),
-    onFlood: key => log.warn({ rollout: key }, 'its objects change again and again, so it is looked at more slowly: does another controller write the same fields?'),
+    onBug: (key, error) => log.error({ ...named(key), err: error }, 'a pass threw: this is a bug of Sluice, please report it with this line'),
+    onFlood: key => log.warn(named(key), 'its objects change again and again, so it is looked at more slowly: does another controller write the same fields?'),
   })
   const fetcher = new Fetcher({ clock, source: options.source, wake: key => leading && queue.add(key, 'Closing') })
   const teller = new Teller({ clock, log, publish: publisher(api, options) })
@@ -70,12 +73,14 @@ export function startController(options: ControllerOptions): Controller {
     api, clock, log, random, namespace: options.namespace,
     changed(kind, change) {
       if (kind === 'Rollout') uids.set(keyOf(change.object), change.object.metadata.uid ?? '')
+      if (kind === 'NotificationChannel' && leading) notifying.changed(change)
       for (const { key, lane } of wakes.of(kind, change)) if (leading) queue.add(key, lane)
     },
     stateChanged: () => everything(),
   })
+  const notifying = putTogether({ ...options.notify, api, clock, log, random, world: caches, clusterDomain: settings.clusterDomain, wake: key => leading && queue.add(key, 'Rest') })
   const mayRaise = () => leading && (lease === undefined || lease.mayRaise())
-  const around = surroundings({ api, clock, log, settings, caches, fetcher, teller, mayRaise, clockOffsetMs: offset, sightings, isGone: key => gone.has(key), forget })
+  const around = surroundings({ api, clock, log, settings, caches, fetcher, teller, notifying, mayRaise, clockOffsetMs: offset, sightings, isGone: key => gone.has(key), forget })
 
   function everything(): void {
     if (!leading || caches.problems().length > 0) return
@@ -95,7 +100,9 @@ export function startController(options: ControllerOptions): Controller {
     fetcher.forget(key)
     const uid = uids.get(key)
     uids.delete(key)
-    if (uid !== undefined) teller.forget(uid)
+    if (uid === undefined) return
+    teller.forget(uid)
+    notifying.forget(uid)
   }
   let turn = Promise.resolve()
   function started(): void {
@@ -105,6 +112,7 @@ export function startController(options: ControllerOptions): Controller {
       if (!leading) return
       queue.start()
       everything()
+      notifying.start()
       sweep()
     })
   }
@@ -115,6 +123,7 @@ export function startController(options: ControllerOptions): Controller {
     absences.clear()
     fetcher.stop()
     teller.stop()
+    notifying.stop()
     // A new lead begins with what is there then.
     sightings.clear()
     turn = turn.then(() => queue.stop())
@@ -143,7 +152,13 @@ export function startController(options: ControllerOptions): Controller {
   }
 }
 
-function publisher(api: KubeApi, { clock, settings, log }: ControllerOptions): (about: About, note: Note) => ReturnType<ReturnType<typeof eventRecorder>['record']> {
+/** A key as log lines name it. */
+function named(key: string): { readonly rollout: string; readonly namespace: string } {
+  const [namespace, rollout] = split(key)
+  return { rollout, namespace }
+}
+
+function publisher(api: KubeApi, { clock, settings, log }: ControllerOptions): (about: About, note: Note) => Promise<EventOutcome> {
   const recorder = eventRecorder({ api, clock, component: 'sluice', instance: settings.identity, log })
   return async (about, note) =>
     // A step reached stands in the status and in the log; as an event it would be one more write for each step.

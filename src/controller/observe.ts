@@ -33,6 +33,8 @@ export interface Raw {
 export interface Known {
   readonly readings?: readonly Reading[]
   readonly delivered?: readonly string[]
+  /** Facts that no object tells: channels that do not work. */
+  readonly remarks?: Seen['remarks']
   readonly clockOffsetMs?: number
 }
 export type Observation =
@@ -80,7 +82,7 @@ export function observeRollout(world: World, rollout: KubeObject, settings: Sett
       ...blockersOf(scope, view.templateRevision), ...view.blockers,
       ...routes.flatMap((route, index) => [...routeBlockers(scope, route, routesSeen[index]!), ...managedBlockers(scope, route)]),
     ],
-    remarks: [...remarksOf(scope), ...routes.flatMap(routeRemarks)],
+    remarks: [...remarksOf(scope), ...routes.flatMap(routeRemarks), ...(known.remarks ?? [])],
     // With an invalid spec nobody knows what our objects have to look like.
     upkeep: scope.problems.length > 0 ? [] : [...view.upkeep, ...managedUpkeep(scope, routes)],
   }

@@ -16,6 +16,7 @@ import type { Fetcher } from './fetch.ts'
 import { observeGone } from './gone.ts'
 import { observe, type Observation } from './observe.ts'
 import type { Sightings } from './observe/sightings.ts'
+import type { Notifying } from './notifying.ts'
 import type { Asked, Observed, Surroundings } from './reconcile.ts'
 import type { About, Teller } from './tell.ts'
 
@@ -27,6 +28,7 @@ export interface SurroundingsOptions {
   readonly caches: Caches
   readonly fetcher: Fetcher
   readonly teller: Teller
+  readonly notifying: Notifying
   readonly mayRaise: () => boolean
   /** API server's clock minus ours, ms. */
   readonly clockOffsetMs: () => number
@@ -41,7 +43,7 @@ type SeenNow = Extract<Observation, { state: 'Seen' }>
 
 /** The surroundings of every pass of this process. */
 export function surroundings(options: SurroundingsOptions): Surroundings {
-  const { api, clock, caches, fetcher, teller, settings } = options
+  const { api, clock, caches, fetcher, teller, notifying, settings } = options
   return {
     identity: settings.identity,
     now: () => clock.now(),
@@ -49,13 +51,17 @@ export function surroundings(options: SurroundingsOptions): Surroundings {
     commit: (seen, next) => commit(api, seen, next),
     remember: object => caches.apply('Rollout', object),
     questions: (key, questions) => fetcher.update(key, questions),
-    tell: (seen, status, fresh) => teller.tell(about(seen), status, fresh),
+    tell(seen, status, fresh) {
+      teller.tell(about(seen), status, fresh)
+      notifying.tell(about(seen), caches.get('Rollout', seen.rollout.namespace, seen.rollout.name), status?.outbox ?? [])
+    },
     alert: (seen, what) => teller.alert(about(seen), what),
     observe(key, now) {
       let memory = options.sightings.get(key)
       if (memory === undefined) options.sightings.set(key, (memory = new Map()))
-      const uid = caches.get('Rollout', ...split(key))?.metadata.uid
-      const known = { readings: fetcher.readings(key), delivered: uid === undefined ? [] : teller.delivered(uid), clockOffsetMs: options.clockOffsetMs() }
+      const rollout = caches.get('Rollout', ...split(key))
+      const told = rollout === undefined ? {} : { delivered: notifying.settled(rollout, teller.delivered(rollout.metadata.uid ?? '')), remarks: notifying.remarks(rollout) }
+      const known = { readings: fetcher.readings(key), ...told, clockOffsetMs: options.clockOffsetMs() }
       const observation = observe(caches, key, settings, memory, now, known)
       if (observation.state !== 'Gone') return observation.state === 'Seen' ? observed(observation, options, 'Here') : undefined
       const left = options.isGone(key) ? observeGone(caches, key, settings, memory, now) : observation
@@ -88,7 +94,8 @@ function observed(observation: SeenNow, options: SurroundingsOptions, rollout: '
 function asked(seen: Seen, { plan }: SeenNow, settings: Settings, now: number): Asked {
   const questions = ask(seen, plan, settings, now)
   // The next slot of each question begins one interval after the present one.
-  const slots = questions.map(question => (question.at > now ? question.at : question.at + (question.check === quietCheck ? settings.scrapeIntervalMs : plan.intervalMs)))
+  const interval = (check: string) => (check === quietCheck ? settings.scrapeIntervalMs : plan.intervalMs)
+  const slots = questions.map(({ at, check }) => (at > now ? at : at + interval(check)))
   return { questions, ...(slots.length === 0 ? {} : { changesAt: Math.max(now + 1, Math.min(...slots)) }) }
 }
 
@@ -101,7 +108,9 @@ export function context(options: Pick<SurroundingsOptions, 'api' | 'caches' | 'l
     removed: () => {},
     async disown(resource, object) {
       const dropped = await dropOwnership(options.api, resource, object)
-      if (!dropped.ok) options.log.warn({ object: `${resource.kind}/${object.metadata.namespace}/${object.metadata.name}`, reason: dropped.reason }, `our ownership of fields could not be given back; a server-side apply of its owner may conflict: ${dropped.message}`)
+      if (dropped.ok) return
+      const fields = { object: `${resource.kind}/${object.metadata.namespace}/${object.metadata.name}`, reason: dropped.reason }
+      options.log.warn(fields, `our ownership of fields could not be given back; a server-side apply of its owner may conflict: ${dropped.message}`)
     },
   }
 }

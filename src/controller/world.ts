@@ -6,6 +6,7 @@ import { revisionLabel, rolloutLabel } from '../revision/marks.ts'
 export type Kind =
   | 'Rollout'
   | 'RolloutRequest'
+  | 'NotificationChannel'
   | 'Deployment'
   | 'Service'
   | 'EndpointSlice'
@@ -63,6 +64,8 @@ export interface Watched {
 export const watched: readonly Watched[] = [
   { kind: 'Rollout', group: 'sluice.dev', plural: 'rollouts', versions: ['v1alpha1'], namespaced: true },
   { kind: 'RolloutRequest', group: 'sluice.dev', plural: 'rolloutrequests', versions: ['v1alpha1'], namespaced: true },
+  // Optional: without the kind, or the right to see it, nothing is sent and everything else works.
+  { kind: 'NotificationChannel', group: 'sluice.dev', plural: 'notificationchannels', versions: ['v1alpha1'], namespaced: true, optional: true },
   {
     kind: 'Deployment', group: 'apps', plural: 'deployments', versions: ['v1'], namespaced: true,
     writers: ['f:spec/f:replicas'], labelIndexes: [rolloutLabel],

@@ -2,7 +2,7 @@
 import { stringify } from 'yaml'
 import { z } from 'zod'
 import type { Rule } from './rule.ts'
-import { requestSpec, requestStatus, spec, status } from './schema.ts'
+import { channelSpec, channelStatus, requestSpec, requestStatus, spec, status } from './schema.ts'
 import { immutable } from './spec-rules.ts'
 
 export const group = 'sluice.dev'
@@ -25,7 +25,7 @@ interface Definition {
 
 const age = { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' }
 
-/** Both resources, with their schemas as they stand in the CRDs. */
+/** All resources, with their schemas as they stand in the CRDs. */
 export function definitions(): Definition[] {
   const request = structural(requestSpec)
   return [
@@ -68,6 +68,19 @@ export function definitions(): Definition[] {
         { name: 'By', type: 'string', jsonPath: '.spec.requestedBy' },
         { name: 'State', type: 'string', jsonPath: '.status.state' },
         { name: 'Message', type: 'string', jsonPath: '.status.message' },
+        age,
+      ],
+    },
+    {
+      kind: 'NotificationChannel',
+      plural: 'notificationchannels',
+      description: 'Where Sluice sends messages about Rollouts of its namespace: Slack, or any receiver of signed webhooks.',
+      spec: structural(channelSpec),
+      status: structural(channelStatus),
+      rules: [],
+      columns: [
+        { name: 'Test', type: 'string', jsonPath: '.status.test.state', description: 'The last test message.' },
+        { name: 'Message', type: 'string', jsonPath: '.status.test.message' },
         age,
       ],
     },

@@ -1,5 +1,6 @@
 /** Notes: facts worth telling, from the status before and after. Pure; a repeated pass tells nothing again. */
 import { iso } from './duration.ts'
+import { imageVersions } from './images.ts'
 import type { CheckStatus, Note, RolloutStatus } from './schema.ts'
 
 type Draft = Omit<Note, 'id' | 'at'>
@@ -35,7 +36,18 @@ const common = (status: RolloutStatus): Partial<Note> => ({
   journey: status.journey?.id,
   ...(status.canary ? { revision: status.canary.revision } : {}),
   ...(status.stable ? { from: status.stable.revision } : {}),
+  ...progress(status),
 })
+/** What a reader far away needs beside the revisions: which version and commit, at which step, at what price so far. */
+function progress({ stable, canary, journey }: Pick<RolloutStatus, 'stable' | 'canary' | 'journey'>): Partial<Note> {
+  const { index, name, of } = journey?.step ?? {}
+  return {
+    ...(canary?.commit ? { commit: canary.commit } : {}),
+    ...(canary ? imageVersions(stable, canary) : {}),
+    ...(index !== undefined && journey?.direction === 'Out' ? { step: { index, ...(name ? { name } : {}), ...(of ? { of } : {}) } } : {}),
+    ...(journey && journey.requests.served > 0 ? { requests: journey.requests } : {}),
+  }
+}
 
 function closingNote(after: RolloutStatus): Draft {
   const closing = after.journey!.closing!
@@ -65,6 +77,8 @@ function endNote(before: RolloutStatus | undefined, after: RolloutStatus): Draft
     reason,
     revision: entry?.revision ?? before?.canary?.revision,
     ...(entry?.from ? { from: entry.from } : {}),
+    ...progress({ stable: before?.stable, canary: before?.canary ?? after.canary, journey }),
+    requests: journey.requests,
     ...(journey.closing?.check ? { check: journey.closing.check } : {}),
     ...(journey.closing?.requestedBy ? { by: journey.closing.requestedBy } : {}),
     message: `${entry?.revision ?? after.canary?.revision ?? 'the canary'} ${words[outcome]}${failed} (${cost})`,

@@ -77,6 +77,7 @@ export const journeyStatus = z.object({
     .object({ outcome: z.enum(outcomes), reason: word, message: sentence, at: time, check: word.optional(), requestedBy: word.optional() })
     .optional()
     .describe('Why the journey is being closed, from the first pass that wanted it.'),
+  countedSince: time.optional().describe('`weight.seenAt` of the evidence whose requests are in `requests` already.'),
   ended: z.object({ outcome: z.enum(outcomes), reason: word, at: time }).optional().describe('How it ended; it stays until the next one starts.'),
   requests: requests.describe('What it has cost so far.'),
 })
@@ -96,6 +97,11 @@ export const note = z.object({
   revision: word.optional().describe('The revision that was tried.'),
   from: word.optional().describe('The revision that was stable.'),
   by: word.optional().describe('The person who asked for it.'),
+  commit: word.optional().describe('Commit that the revision comes from.'),
+  version: word.optional().describe('Tag of its image, or the beginning of its digest.'),
+  fromVersion: word.optional().describe('The same of the revision that was stable.'),
+  step: z.object({ index: z.int(), name: word.optional(), of: word.optional() }).optional().describe('The step at that time.'),
+  requests: requests.optional().describe('What the journey had cost by then.'),
 })
 export type Note = z.infer<typeof note>
 const answer = z.object({

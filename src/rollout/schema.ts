@@ -3,8 +3,10 @@ import { z } from 'zod'
 import { telemetries } from '../analysis/reading.ts'
 import { exactlyOne, named, ruled } from './rule.ts'
 import * as scalar from './scalars.ts'
+import { notifications } from './schema-channel.ts'
 import { backendsRules, managedRules, requestRules, routeRefsRules, specRules, stepsRules, virtualServiceRefsRules } from './spec-rules.ts'
 
+export * from './schema-channel.ts'
 export * from './schema-status.ts'
 
 const { name, duration, positiveDuration, objectName, serviceName, host } = scalar
@@ -249,6 +251,7 @@ export const spec = ruled(
     onFailure: z.enum(['Rollback', 'Hold']).optional().describe(
       'What a failing check does: take the canary back, or hold the journey for a person. Default `Rollback`.',
     ),
+    notifications: notifications.optional().describe('Through which NotificationChannels what is told. Default: Kubernetes events and log lines only.'),
     retainStable: duration.optional().describe('How long after a promotion the version before it stays ready for a way back in seconds. Default `30m`.'),
     revisionHistoryLimit: count(0, 100).optional().describe('Old versions that are kept, without pods. Default `3`. Only with `workloadRef`.'),
     deletionPolicy: z.enum(['Restore', 'Orphan']).optional().describe(

@@ -1,0 +1,96 @@
+/** Notifications put together: what the loop tells them, and what passes read back. */
+import type { KubeApi } from '../kube/api.ts'
+import { gate } from '../metrics/gate.ts'
+import { poster, type Post } from '../notify/post.ts'
+import type { KubeObject } from '../rollout/objects.ts'
+import { notifications as schema, type Note, type Notifications, type RolloutStatus } from '../rollout/schema.ts'
+import type { Seen } from '../rollout/seen.ts'
+import type { Clock } from '../telemetry/clock.ts'
+import type { Log } from '../telemetry/log.ts'
+import { Channels } from './notify-channel.ts'
+import { Tester } from './notify-test.ts'
+import { Notifier } from './notify.ts'
+import type { About } from './tell.ts'
+import type { Changed } from './wakes.ts'
+import type { World } from './world.ts'
+
+export interface NotifyOptions {
+  /** Unset: real requests, to public addresses only. */
+  readonly post?: Post
+  /** What messages call this cluster. */
+  readonly cluster?: string
+}
+export interface NotifyingOptions extends NotifyOptions {
+  readonly api: KubeApi
+  readonly clock: Clock
+  readonly log: Log
+  readonly random: () => number
+  readonly world: World
+  readonly clusterDomain: string
+  readonly wake: (key: string) => void
+}
+export interface Notifying {
+  /** After a pass. */
+  tell(about: About, rollout: KubeObject | undefined, outbox: readonly Note[]): void
+  /** Of these delivered notes those that no channel waits for. */
+  settled(rollout: KubeObject, ids: readonly string[]): readonly string[]
+  remarks(rollout: KubeObject): Seen['remarks']
+  /** A channel changed; only while leading. */
+  changed(change: Changed): void
+  /** This process leads: tests that nobody has answered are taken up. */
+  start(): void
+  forget(uid: string): void
+  stop(): void
+}
+/** Requests under way at once, over all channels. */
+const mostAtOnce = 16
+
+export function notifying({ api, clock, log, random, world, wake, cluster, clusterDomain, post }: NotifyingOptions): Notifying {
+  const places = gate(mostAtOnce)
+  const posting: Post = post ?? poster({ rules: { allowedHosts: [], clusterDomain } }, () => clock.now())
+  const channels = new Channels({ api, clock, world, post: letter => places(() => posting(letter)) })
+  const named = cluster === undefined ? {} : { cluster }
+  const notifier = new Notifier({
+    clock, log, random, wake, ...named,
+    send: (namespace, channel, message) => channels.send(namespace, channel, message),
+    check: (namespace, channel) => channels.check(namespace, channel),
+    pace: (namespace, channel) => channels.pace(namespace, channel),
+  })
+  const tester = new Tester({
+    api, clock, log, world, ...named,
+    async send(namespace, channel, message) {
+      // Who tests has just changed something, most likely.
+      channels.changed(namespace)
+      const outcome = await channels.send(namespace, channel, message)
+      if (outcome.state === 'Delivered') notifier.changed(namespace, channel)
+      return outcome
+    },
+  })
+  return {
+    tell: (about, rollout, outbox) => notifier.tell(about, outbox, wantedBy(rollout), conditionsOf(rollout)),
+    settled: (rollout, ids) => ids.filter(id => notifier.settled(rollout.metadata.uid ?? '', id, wantedBy(rollout).length > 0)),
+    remarks: rollout => (wantedBy(rollout).length === 0 ? [] : notifier.remarks(rollout.metadata.uid ?? '', conditionsOf(rollout))),
+    changed({ type, object, old }) {
+      const { namespace = '', name, uid = '' } = object.metadata
+      const same = type === 'Applied' && old !== undefined && JSON.stringify(old.spec) === JSON.stringify(object.spec)
+      if (!same) {
+        channels.changed(namespace)
+        notifier.changed(namespace, name)
+      }
+      if (type === 'Deleted') tester.forget(uid)
+      else void tester.look(object)
+    },
+    start: () => world.list('NotificationChannel', undefined).forEach(channel => void tester.look(channel)),
+    forget: uid => notifier.forget(uid),
+    stop: () => notifier.stop(),
+  }
+}
+
+/** What the Rollout asks for, also where the rest of its spec is invalid: then somebody should hear of it all the more. */
+function wantedBy(rollout: KubeObject | undefined): Notifications {
+  const wanted = schema.safeParse(rollout?.spec?.notifications ?? [])
+  return wanted.success ? wanted.data : []
+}
+function conditionsOf(rollout: KubeObject | undefined): RolloutStatus['conditions'] {
+  return (rollout?.status as RolloutStatus | undefined)?.conditions ?? []
+}
