@@ -31,5 +31,8 @@ const screen = (stream: NodeJS.WriteStream) => ({
 })
 process.exitCode = await run(process.argv.slice(2), {
   identity: `${hostname().toLowerCase().replaceAll(/[^-.a-z0-9]/g, '-').slice(0, 100)}-${randomBytes(3).toString('hex')}`,
-  io: { stdout: screen(process.stdout), stderr: screen(process.stderr), color: wantsColor(process.stdout.isTTY === true, process.env), clock: systemClock, stopped: stopped.signal },
+  io: {
+    stdout: screen(process.stdout), stderr: screen(process.stderr), clock: systemClock, stopped: stopped.signal,
+    color: wantsColor(process.stdout.isTTY === true, process.env),
+  },
 })

@@ -11,8 +11,13 @@ export interface Following {
   stop(): void
 }
 
-/** Calls `changed` with all objects by `<namespace>/<name>`, after the first list and after changes, once for those that come together. Cut watches are taken up again; a failure before the first list ends it. */
-export function follow(cluster: Cluster, io: Io, resource: Resource, selection: Selection, changed: (objects: ReadonlyMap<string, KubeObject>) => void): Following {
+/**
+ * Calls `changed` with all objects by `<namespace>/<name>`, after the first list and after changes, once for those that come together. Cut watches are
+ * taken up again; a failure before the first list ends it.
+ */
+export function follow(
+  cluster: Cluster, io: Io, resource: Resource, selection: Selection, changed: (objects: ReadonlyMap<string, KubeObject>) => void,
+): Following {
   const end = Promise.withResolvers<void>()
   let due = false
   let over = false

@@ -15,8 +15,13 @@ export interface GetFlags extends ClusterFlags {
 /** Prints, and with `--watch` goes on printing: a single rollout until its journey ends, a table until Ctrl-C. Returns the exit code. */
 export function get(name: string | undefined, flags: GetFlags, io: Io): Promise<number> {
   const data = flags.output === 'json' || flags.output === 'yaml'
-  if (name !== undefined && flags.allNamespaces === true) throw new CliFailure('a name and --all-namespaces exclude each other; use -n to say where the rollout is')
-  if (data && flags.watch === true) throw new CliFailure(`--watch shows a picture or a table, not ${flags.output}; leave out one of the two, or use kubectl get rollouts.sluice.dev -w -o ${flags.output}`)
+  if (name !== undefined && flags.allNamespaces === true) {
+    throw new CliFailure('a name and --all-namespaces exclude each other; use -n to say where the rollout is')
+  }
+  if (data && flags.watch === true) {
+    const instead = `kubectl get rollouts.sluice.dev -w -o ${flags.output}`
+    throw new CliFailure(`--watch shows a picture or a table, not ${flags.output}; leave out one of the two, or use ${instead}`)
+  }
   return withCluster(flags, async cluster => {
     if (name !== undefined) return flags.watch === true ? await watchOne(cluster, name, io) : await showOne(cluster, name, flags, io)
     return flags.watch === true ? await watchAll(cluster, flags, io) : await showAll(cluster, flags, io)
@@ -37,10 +42,13 @@ async function showAll(cluster: Cluster, flags: GetFlags, io: Io): Promise<numbe
   const found = await listRollouts(cluster, namespace)
   if (flags.output === 'json' || flags.output === 'yaml') return await print({ apiVersion: 'v1', kind: 'List', items: found }, flags.output, io)
   if (found.length === 0) {
-    io.stderr.write(namespace === undefined ? 'There are no rollouts in this cluster.\n' : `There are no rollouts in namespace ${namespace}; \`sluice get -A\` lists all of the cluster.\n`)
+    const nowhere = `There are no rollouts in namespace ${namespace}; \`sluice get -A\` lists all of the cluster.\n`
+    io.stderr.write(namespace === undefined ? 'There are no rollouts in this cluster.\n' : nowhere)
     return exitCodes.done
   }
-  return lines(io, renderTable(found, io.clock.now(), { namespaces: flags.allNamespaces, wide: flags.output === 'wide', color: io.color, columns: flags.output === 'wide' ? undefined : io.stdout.columns() }))
+  const wide = flags.output === 'wide'
+  const options = { namespaces: flags.allNamespaces, wide, color: io.color, columns: wide ? undefined : io.stdout.columns() }
+  return lines(io, renderTable(found, io.clock.now(), options))
 }
 
 function lines(io: Io, text: readonly string[]): number {
@@ -67,7 +75,8 @@ async function watchOne(cluster: Cluster, name: string, io: Io): Promise<number>
     const options = { pods: podsOf(rollout, workloads), curves, color: io.color }
     if (drawing !== undefined) return drawing.draw(renderRollout(rollout, io.clock.now(), { ...options, columns: io.stdout.columns() }))
     const status = rollout.status
-    const state = JSON.stringify([status?.phase, status?.journey?.step.index, status?.journey?.weight.seen, status?.checks.map(one => one.verdict), status?.message])
+    const verdicts = status?.checks.map(one => one.verdict)
+    const state = JSON.stringify([status?.phase, status?.journey?.step.index, status?.journey?.weight.seen, verdicts, status?.message])
     if (state === last) return
     last = state
     io.stdout.write(`${renderRollout(rollout, io.clock.now(), { ...options, columns: io.stdout.columns() ?? 160 }).join('\n')}\n`)
@@ -112,8 +121,9 @@ async function watchAll(cluster: Cluster, flags: GetFlags, io: Io): Promise<numb
   const draw = (): void => {
     const now = io.clock.now()
     if (drawing !== undefined) return drawing.draw(renderTable(all, now, { ...options, columns: io.stdout.columns() }))
-    const after = new Map(all.map(one => [one.metadata.namespace + '/' + one.metadata.name, JSON.stringify([one.status?.phase, one.status?.journey?.weight, one.status?.message])]))
-    const changed = all.filter(one => before.get(one.metadata.namespace + '/' + one.metadata.name) !== after.get(one.metadata.namespace + '/' + one.metadata.name))
+    const nameOf = (one: RolloutObject) => `${one.metadata.namespace}/${one.metadata.name}`
+    const after = new Map(all.map(one => [nameOf(one), JSON.stringify([one.status?.phase, one.status?.journey?.weight, one.status?.message])]))
+    const changed = all.filter(one => before.get(nameOf(one)) !== after.get(nameOf(one)))
     if (changed.length > 0) lines(io, renderTable(changed, now, { ...options, bare: before.size > 0 }))
     before = after
   }

@@ -20,12 +20,15 @@ const patience = 10_000
 export function request(action: RequestAction, name: string, flags: RequestFlags, io: Io): Promise<number> {
   return withCluster(flags, async cluster => {
     const [rollout, by] = await Promise.all([readRollout(cluster, name), whoAmI(cluster)])
-    const spec: RequestSpec = { rolloutName: name, action, ...meant(action, rollout, flags.full === true), ...(flags.reason === undefined ? {} : { reason: flags.reason }), ...(by === undefined ? {} : { requestedBy: by }) }
+    const said = { ...(flags.reason === undefined ? {} : { reason: flags.reason }), ...(by === undefined ? {} : { requestedBy: by }) }
+    const spec: RequestSpec = { rolloutName: name, action, ...meant(action, rollout, flags.full === true), ...said }
     const made = await make(cluster, rollout, spec)
     const answer = await answerTo(cluster, io, made)
     if (answer === undefined) {
       if (io.stopped.aborted) return exitCodes.interrupted
-      throw new CliFailure(`nobody answered request ${made.metadata.name} within ${patience / 1000} seconds; is the controller running? It is still acted on within ten minutes: kubectl delete rolloutrequests.sluice.dev ${made.metadata.name} -n ${cluster.namespace} takes it back`)
+      const takeBack = `kubectl delete rolloutrequests.sluice.dev ${made.metadata.name} -n ${cluster.namespace}`
+      const nobody = `nobody answered request ${made.metadata.name} within ${patience / 1000} seconds; is the controller running?`
+      throw new CliFailure(`${nobody} It is still acted on within ten minutes: ${takeBack} takes it back`)
     }
     if (answer.state === 'Refused') throw new CliFailure(`${name}: ${action.toLowerCase()} was refused: ${clean(answer.message)}`)
     io.stdout.write(`${name}: ${clean(answer.message)}\n`)
@@ -33,7 +36,10 @@ export function request(action: RequestAction, name: string, flags: RequestFlags
   })
 }
 
-/** What the person means, from what is there to see: so that a click never hits a revision or a step that came in between. Throws where there is nothing to ask for. */
+/**
+ * What the person means, from what is there to see: so that a click never hits a revision or a step that came in between. Throws where there is nothing
+ * to ask for.
+ */
 export function meant(action: RequestAction, { metadata, status }: RolloutObject, full: boolean): Pick<RequestSpec, 'revision' | 'step'> {
   const { name } = metadata
   if (action === 'Pause') return {}
@@ -66,13 +72,15 @@ function orNothing(revision: string | undefined, action: RequestAction, name: st
 async function make(cluster: Cluster, rollout: RolloutObject, spec: RequestSpec): Promise<KubeObject> {
   // A suffix of our own, and not generateName: a create whose answer was lost can be repeated without asking twice.
   const name = `${spec.rolloutName}-${spec.action.toLowerCase()}-${randomBytes(5).toString('hex').slice(0, 6)}`
+  const owner = { apiVersion: 'sluice.dev/v1alpha1', kind: 'Rollout', name: spec.rolloutName }
+  const { uid } = rollout.metadata
   const object: KubeObject = {
     apiVersion: 'sluice.dev/v1alpha1',
     kind: 'RolloutRequest',
     metadata: {
       name, namespace: cluster.namespace,
       // It goes with its rollout.
-      ...(rollout.metadata.uid === undefined ? {} : { ownerReferences: [{ apiVersion: 'sluice.dev/v1alpha1', kind: 'Rollout', name: spec.rolloutName, uid: rollout.metadata.uid }] }),
+      ...(uid === undefined ? {} : { ownerReferences: [{ ...owner, uid }] }),
     },
     spec,
   }

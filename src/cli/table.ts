@@ -23,17 +23,20 @@ interface Row {
 /** A heading and one line for each rollout; only a heading where there is none. `now` is Unix ms. */
 export function renderTable(rollouts: readonly RolloutObject[], now: number, options: TableOptions = {}): string[] {
   const c = createColors(options.color ?? false)
-  const headings = [...(options.namespaces ? ['NAMESPACE'] : []), 'NAME', 'PHASE', 'STEP', 'CANARY', 'STABLE', 'NEW', 'SINCE', ...(options.wide ? ['CHECKS', 'IMAGES'] : []), 'MESSAGE']
+  const wide = options.wide ? ['CHECKS', 'IMAGES'] : []
+  const headings = [...(options.namespaces ? ['NAMESPACE'] : []), 'NAME', 'PHASE', 'STEP', 'CANARY', 'STABLE', 'NEW', 'SINCE', ...wide, 'MESSAGE']
   const rows = rollouts.map(one => row(one, now, options))
   const widths = headings.map((heading, i) => Math.max(heading.length, ...rows.map(({ cells }) => cells[i]!.length)))
-  const line = (cells: readonly string[]) => cut(cells.map((cell, i) => (i === cells.length - 1 ? cell : cell.padEnd(widths[i]! + 2))).join('').trimEnd(), options.columns)
-  const paint = (phase: string) => (phase === 'RolledBack' || phase === 'Closing' || phase === 'Blocked' ? c.red : phase === 'Idle' ? (text: string) => text : c.yellow)
+  const padded = (cells: readonly string[]) => cells.map((cell, i) => (i === cells.length - 1 ? cell : cell.padEnd(widths[i]! + 2)))
+  const line = (cells: readonly string[]) => cut(padded(cells).join('').trimEnd(), options.columns)
+  const paint = (phase: string) => (['RolledBack', 'Closing', 'Blocked'].includes(phase) ? c.red : phase === 'Idle' ? (text: string) => text : c.yellow)
   return [...(options.bare ? [] : [c.dim(line(headings))]), ...rows.map(({ cells, phase }) => paint(phase)(line(cells)))]
 }
 
 function row({ metadata, spec, status }: RolloutObject, now: number, options: TableOptions): Row {
   const lead = options.namespaces ? [metadata.namespace ?? ''] : []
-  if (status === undefined) return { phase: 'New', cells: [...lead, metadata.name, 'New', '-', '-', '-', '-', '-', ...(options.wide ? ['-', '-'] : []), 'not looked at yet'] }
+  const nothing = options.wide ? ['-', '-'] : []
+  if (status === undefined) return { phase: 'New', cells: [...lead, metadata.name, 'New', '-', '-', '-', '-', '-', ...nothing, 'not looked at yet'] }
   const journey = underWay(status)
   const names = versions(status.stable, status.canary)
   const since = elapsed(journey?.startedAt ?? status.journey?.ended?.at, now)

@@ -62,7 +62,8 @@ async function workloadGeneration(cluster: Cluster, spec: RolloutSpec): Promise<
 /** How the rollout stands with regard to a generation of its Deployment: what was decided before it was seen says nothing. */
 export function standingOf({ metadata, spec, status }: RolloutObject, generation: number): Standing {
   if (status === undefined) return { state: 'Pending', message: 'no controller has looked at it yet' }
-  if ((status.observedWorkloadGeneration ?? 0) < generation) return { state: 'Pending', message: `generation ${generation} of the Deployment was not seen by the controller yet` }
+  const notSeen = `generation ${generation} of the Deployment was not seen by the controller yet`
+  if ((status.observedWorkloadGeneration ?? 0) < generation) return { state: 'Pending', message: notSeen }
   if (status.observedGeneration < (metadata.generation ?? 0)) return { state: 'Pending', message: 'the newest spec was not seen by the controller yet' }
   const message = clean(status.message)
   const stable = versions(status.stable, undefined).stable ?? status.stable?.revision

@@ -61,5 +61,5 @@ export function clean(text: string): string {
 
 /** The latest entry of the history by its end, whatever the order of the list. */
 export function lastJourney(status: RolloutStatus): RolloutStatus['history'][number] | undefined {
-  return status.history.reduce<RolloutStatus['history'][number] | undefined>((last, one) => (last === undefined || one.endedAt >= last.endedAt ? one : last), undefined)
+  return status.history.toSorted((a, b) => a.endedAt.localeCompare(b.endedAt)).at(-1)
 }

@@ -57,9 +57,10 @@ async function readBack(api: KubeApi, seen: Committing, next: RolloutStatus, fai
   const object = now.value
   const status = object.status as RolloutStatus | undefined
   // The writer alone is no proof: an earlier, slower write of ours may have arrived instead of this one.
-  const ours = object.metadata.uid === seen.uid && status?.sequence === next.sequence && status.writer === next.writer && isDeepStrictEqual(plain(status), plain(next))
+  const same = object.metadata.uid === seen.uid
+  const ours = same && status?.sequence === next.sequence && status.writer === next.writer && isDeepStrictEqual(plain(status), plain(next))
   if (ours) return { outcome: 'Won', object }
-  const untouched = object.metadata.uid === seen.uid && status?.sequence === seen.sequence
+  const untouched = same && status?.sequence === seen.sequence
   return untouched && failure.reason !== 'TestFailed' ? { outcome: 'Failed', failure } : { outcome: 'Lost', object }
 }
 
@@ -72,7 +73,10 @@ function plain(status: RolloutStatus): unknown {
   return JSON.parse(JSON.stringify(status))
 }
 
-/** The status in at most 16 KB of JSON: decisions go first, then history (whose newest entry comes first), then notes, each the oldest first; the newest of each stays. */
+/**
+ * The status in at most 16 KB of JSON: decisions go first, then history (whose newest entry comes first), then notes, each the oldest first; the newest
+ * of each stays.
+ */
 export function fitted(status: RolloutStatus): RolloutStatus {
   let fit = status
   let size = bytes(fit)
@@ -83,7 +87,8 @@ export function fitted(status: RolloutStatus): RolloutStatus {
     }
   }
   if (size <= longestStatus) return fit
-  return JSON.parse(JSON.stringify(fit, (_, value: unknown) => (typeof value === 'string' && value.length > 500 ? `${value.slice(0, 499)}…` : value))) as RolloutStatus
+  const cut = (_: string, value: unknown) => (typeof value === 'string' && value.length > 500 ? `${value.slice(0, 499)}…` : value)
+  return JSON.parse(JSON.stringify(fit, cut)) as RolloutStatus
 }
 function bytes(value: unknown): number {
   return Buffer.byteLength(JSON.stringify(value))
@@ -91,7 +96,9 @@ function bytes(value: unknown): number {
 
 /** What to write where the wanted status was refused: the old one, which the server took before, with the reason in it. */
 export function refusedStatus(before: RolloutStatus, message: string, sequence: number, writer: string, now: string): RolloutStatus {
-  const stalled = { type: 'Stalled', status: 'True' as const, reason: 'StatusRefused', message: `The API server refused the status that Sluice wanted to write (${message}). Update the CRDs to this version of Sluice, or change the admission policy that refuses it; traffic can still be taken away.`.slice(0, 1000), lastTransitionTime: now }
+  const text = `The API server refused the status that Sluice wanted to write (${message}). Update the CRDs to this version of Sluice, or change the admission `
+    + 'policy that refuses it; traffic can still be taken away.'
+  const stalled = { type: 'Stalled', status: 'True' as const, reason: 'StatusRefused', message: text.slice(0, 1000), lastTransitionTime: now }
   const known = before.conditions.find(one => one.type === 'Stalled')
   const condition = known?.status === 'True' && known.reason === 'StatusRefused' ? { ...stalled, lastTransitionTime: known.lastTransitionTime } : stalled
   return { ...before, sequence, writer, message: condition.message, conditions: [...before.conditions.filter(one => one.type !== 'Stalled'), condition] }

@@ -36,7 +36,10 @@ export interface QueueOptions {
 /** A rollout comes to rest after a few commits; one that moves on at once this often in a row is a bug of ours that must not flood the API server. */
 const mostInARow = 25
 
-/** Passes of one rollout that may follow each other at once, and the ms after which one more may: whoever fights over our objects must not make us flood the API server. */
+/**
+ * Passes of one rollout that may follow each other at once, and the ms after which one more may: whoever fights over our objects must not make us flood
+ * the API server.
+ */
 const burst = 60
 const pace: Readonly<Record<Lane, number>> = { Closing: 50, People: 50, Rest: 200 }
 const floodEvery = 60_000
@@ -137,7 +140,10 @@ export class Queue {
 
   #entry(key: string): Entry {
     let entry = this.#entries.get(key)
-    if (entry === undefined) this.#entries.set(key, (entry = { running: false, failures: 0, inARow: 0, notBefore: 0, allowance: burst, countedAt: this.#options.clock.monotonic() }))
+    if (entry === undefined) {
+      entry = { running: false, failures: 0, inARow: 0, notBefore: 0, allowance: burst, countedAt: this.#options.clock.monotonic() }
+      this.#entries.set(key, entry)
+    }
     return entry
   }
 

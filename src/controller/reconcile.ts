@@ -1,4 +1,4 @@
-/** One pass over one rollout: observe → decide → lower → commit → raise → tell → wake at. No waiting for the network but for the pass' own writes. */
+/** One pass over one rollout: observe → decide → lower → commit → raise → tell → wake at. It waits for no network but that of its own writes. */
 import type { Question } from '../analysis/reading.ts'
 import type { Failure } from '../kube/api.ts'
 import type { Action } from '../rollout/actions.ts'
@@ -75,7 +75,8 @@ export async function reconcile(key: string, lane: Lane, around: Surroundings): 
 async function lower(observed: Observed, decision: Decision, around: Surroundings): Promise<readonly Done[]> {
   const outcomes = await Promise.all(decision.lower.map(async action => ({ action, result: await observed.act(action) })))
   for (const { action, result } of outcomes) {
-    if (!result.ok && !stale(result)) around.alert(observed.seen, { type: 'LoweringFailed', route: 'route' in action ? action.route : action.type, failure: result })
+    if (result.ok || stale(result)) continue
+    around.alert(observed.seen, { type: 'LoweringFailed', route: 'route' in action ? action.route : action.type, failure: result })
   }
   return outcomes.map(({ result }) => result)
 }
@@ -91,8 +92,8 @@ async function commitStatus(observed: Observed, decision: Decision, around: Surr
 /** The server takes no such status, but it took the one that is there: that one is written with the reason, once. */
 async function sayRefused({ seen, committing }: Observed, sequence: number, message: string, around: Surroundings): Promise<void> {
   around.alert(seen, { type: 'StatusRefused', message })
-  const said = seen.status?.conditions.some(one => one.type === 'Stalled' && one.reason === 'StatusRefused' && one.message.includes(message.slice(0, 500))) ?? false
-  if (seen.status === undefined || said) return
+  const known = seen.status?.conditions.find(one => one.type === 'Stalled' && one.reason === 'StatusRefused')
+  if (seen.status === undefined || known?.message.includes(message.slice(0, 500))) return
   const outcome = await around.commit(committing, refusedStatus(seen.status, message, sequence, around.identity, iso(around.now())))
   if (outcome.outcome === 'Won') around.remember(outcome.object)
 }
@@ -114,7 +115,9 @@ function stale(failure: Failure): boolean {
   return failure.reason === 'TestFailed' || failure.reason === 'Conflict' || failure.reason === 'NotFound' || failure.reason === 'AlreadyExists'
 }
 
-function next(lane: Lane, wakeAt: number | undefined, lowered: readonly Done[], committed: CommitOutcome | undefined, raised: Failure | 'Fenced' | undefined): Next {
+function next(
+  lane: Lane, wakeAt: number | undefined, lowered: readonly Done[], committed: CommitOutcome | undefined, raised: Failure | 'Fenced' | undefined,
+): Next {
   const unlowered = lowered.filter(one => !one.ok)
   if (unlowered.length > 0) return again(unlowered, 'Closing')
   if (committed?.outcome === 'Lost') return { again: true, lane }

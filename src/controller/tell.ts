@@ -1,4 +1,5 @@
 /** Telling people: log lines at once, Kubernetes events from the outbox of the status, at least once, never inside a pass. */
+import { iso } from '../rollout/duration.ts'
 import type { Note, RolloutStatus } from '../rollout/schema.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Log, LogFields } from '../telemetry/log.ts'
@@ -76,7 +77,8 @@ export class Teller {
     const fields = { rollout: about.name, namespace: about.namespace, note: what.type, ...text.fields }
     this.#options.log[what.type === 'WriteFailed' ? 'warn' : 'error'](fields, text.message)
     const minute = Math.floor(now / alertEvery)
-    const note: Note = { id: `${what.type}-${text.subject}-${minute}`, type: what.type, at: new Date(now).toISOString(), severity: 'Warning', message: text.message }
+    const id = `${what.type}-${text.subject}-${minute}`
+    const note: Note = { id, type: what.type, at: iso(now), severity: 'Warning', message: text.message }
     void this.#options.publish(about, note)
   }
 
@@ -126,12 +128,21 @@ function present(fields: Record<string, unknown>): LogFields {
 function alertText(what: Alert): { readonly subject: string; readonly message: string; readonly fields: LogFields } {
   switch (what.type) {
     case 'LoweringFailed':
-      return { subject: what.route, fields: { route: what.route, reason: what.failure.reason }, message: `traffic could not be taken away in ${what.route}: ${what.failure.message}; it is tried again until it works` }
+      return {
+        subject: what.route, fields: { route: what.route, reason: what.failure.reason },
+        message: `traffic could not be taken away in ${what.route}: ${what.failure.message}; it is tried again until it works`,
+      }
     case 'StatusRefused':
-      return { subject: 'status', fields: { reason: what.type }, message: `the API server refused the status: ${what.message}; nothing is raised until it takes it, lowering works` }
+      return {
+        subject: 'status', fields: { reason: what.type },
+        message: `the API server refused the status: ${what.message}; nothing is raised until it takes it, lowering works`,
+      }
     case 'StatusUnwritable':
       return { subject: 'status', fields: { reason: what.failure.reason }, message: `the status could not be written: ${what.failure.message}` }
     case 'WriteFailed':
-      return { subject: what.action.type, fields: { action: what.action.type, reason: what.failure.reason }, message: `${what.action.type} did not succeed: ${what.failure.message}` }
+      return {
+        subject: what.action.type, fields: { action: what.action.type, reason: what.failure.reason },
+        message: `${what.action.type} did not succeed: ${what.failure.message}`,
+      }
   }
 }

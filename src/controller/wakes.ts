@@ -36,7 +36,8 @@ export class Wakes {
     for (const one of old === undefined ? [object] : [object, old]) {
       const { namespace = '', name, labels } = one.metadata
       if (labels?.[rolloutLabel] !== undefined) keys.add(`${namespace}/${labels[rolloutLabel]}`)
-      for (const target of [`${kind}/${namespace}/${name}`, `${kind}/${namespace}/*`, ...hosts(kind, one)]) for (const key of this.#byTarget.get(target) ?? []) keys.add(key)
+      const targets = [`${kind}/${namespace}/${name}`, `${kind}/${namespace}/*`, ...hosts(kind, one)]
+      for (const key of targets.flatMap(target => [...(this.#byTarget.get(target) ?? [])])) keys.add(key)
     }
     return [...keys].map(key => ({ key, lane: 'Rest' }))
   }

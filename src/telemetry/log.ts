@@ -46,7 +46,8 @@ export function createLog(options: LogOptions): Log {
 }
 
 function scrubbed(fields: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, value instanceof Error ? error(value) : typeof value === 'string' ? scrub(value) : value]))
+  const clean = (value: unknown) => (value instanceof Error ? error(value) : typeof value === 'string' ? scrub(value) : value)
+  return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, clean(value)]))
 }
 function error(value: Error): { type: string; message: string; stack: string } {
   return { type: value.name, message: scrub(value.message), stack: scrub(value.stack ?? '') }
