@@ -14,10 +14,10 @@ export function dangers(pass: Pass): void {
   }
 }
 
-/** With an invalid spec everything stays where it is, but for users who are sent to where nobody answers. */
+/** With an invalid spec everything stays where it is, but for users who are hurt: by failures, where the checks can still be read, and by pods that do not answer. */
 export function emergencies(pass: Pass): void {
   if (!inJourney(pass.next) || pass.next.phase === 'Closing' || pass.next.phase === 'Draining') return
-  for (const danger of [closedElsewhere, canaryGone, readinessLost]) {
+  for (const danger of [closedElsewhere, verdictFails, canaryGone, readinessLost]) {
     danger(pass)
     if ((pass.next.phase as string) === 'Closing') return
   }

@@ -3,7 +3,7 @@ import { kept } from './upkeep.ts'
 import { beginJourney, stepAt } from './begin.ts'
 import { describe } from './describe.ts'
 import { iso, ms } from './duration.ts'
-import { missingData, notPassing, served, unanswered } from './verdicts.ts'
+import { countRequests, missingData, notPassing, unanswered } from './verdicts.ts'
 import { canaryCount, close, closedBy, currentStep, enter, hold, journey, type Pass, revisionNamed, shareOf, stableBroken, target, wake, wantedCount } from './pass.ts'
 import { done, endpoints, inOrder, leads, propagated, quiet, ready, run, split, together, turned, waitFor, when, type Step } from './procedure.ts'
 import { windowState } from './schedule.ts'
@@ -33,7 +33,7 @@ function gates(pass: Pass): string | undefined {
   const release = windowState(pass.plan.windows, pass.now)
   if (!release.open) {
     if (release.opensAt !== undefined) wake(pass, release.opensAt)
-    return `a release window${release.opensAt === undefined ? '; none ever opens, see spec.schedule.windows' : `, the next one opens at ${iso(release.opensAt)}`}`
+    return `a release window${release.opensAt === undefined ? '; none ever opens, see spec.schedule.windows' : `, the next one opens at ${iso(seconds(release.opensAt))}`}`
   }
   const busy = pass.seen.dependencies.find((dependency) => dependency.state !== 'Settled')
   if (busy) return `rollout ${busy.name}: ${busy.message}`
@@ -150,7 +150,7 @@ export function holding(pass: Pass): void {
   if (!promoted && missingData(pass)) return
   if (!promoted && pass.now < until) {
     wake(pass, until)
-    pass.awaiting = `the hold of ${step.name ?? `${weight.wanted}%`} until ${iso(until)}`
+    pass.awaiting = `the hold of ${step.name ?? `${weight.wanted}%`} until ${iso(seconds(until))}`
     return
   }
   const lacking = weight.wanted > 0 ? notPassing(pass, promoted) : undefined
@@ -186,9 +186,7 @@ function advance(pass: Pass): void {
   const step = currentStep(pass)
   const short = current.weight.wanted < step.weight - 0.05
   const following = short ? step : pass.plan.steps[step.index + 1]
-  const counts = served(pass)
-  current.requests = { served: current.requests.served + counts.served, lost: current.requests.lost + counts.lost }
-  pass.next.checks = pass.next.checks.map((check) => ({ ...check, total: 0, bad: 0 }))
+  countRequests(pass)
   if (!following) {
     current.step = { ...current.step, since: iso(pass.now) }
     if (pass.seen.backends) return finish(pass, 'Promoted', 'EveryStepPassed', `${pass.next.canary!.revision} carries everything`)
@@ -219,3 +217,6 @@ export function flipping(pass: Pass): void {
 }
 /** After this the flip is said to be Stalled; the split stays on the new, healthy revision. */
 export const flipDeadline = (pass: Pass): number => ms(journey(pass).step.since) + pass.plan.progressDeadlineMs
+
+/** Times for people need no fractions. */
+const seconds = (at: number): number => Math.ceil(at / 1000) * 1000

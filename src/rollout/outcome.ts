@@ -3,16 +3,16 @@ import { describe } from './describe.ts'
 import { iso, ms } from './duration.ts'
 import { decided, enter, journey, type Pass } from './pass.ts'
 import type { Outcome } from './schema.ts'
-import { served, unanswered } from './verdicts.ts'
+import { countRequests, unanswered } from './verdicts.ts'
 
 /** Writes the outcome into journey and history and moves the pointers; the phase that follows is Idle, Waiting or RolledBack. */
 export function finish(pass: Pass, outcome: Outcome, reason: string, message: string): void {
   const { next, now } = pass
   const current = journey(pass)
   const canary = next.canary
-  const counts = outcome === 'Promoted' ? { served: 0, lost: 0 } : served(pass)
-  current.requests = { served: current.requests.served + counts.served, lost: current.requests.lost + counts.lost }
+  countRequests(pass)
   current.ended = { outcome, reason, at: iso(now) }
+  current.weight = outcome === 'Promoted' ? { ...current.weight, seen: 100, wanted: 100 } : { wanted: 0, seen: 0 }
   const entry = {
     revision: canary?.revision ?? '',
     ...(next.stable ? { from: next.stable.revision } : {}),

@@ -76,7 +76,9 @@ export function canaryCount(pass: Pass, step: PlannedStep, weight = step.weight)
   const wanted = wantedCount(pass)
   const share = Math.ceil((weight / 100) * wanted - 1e-9)
   const scale = step.scale === undefined ? 0 : 'pods' in step.scale ? step.scale.pods : Math.ceil((step.scale.percent / 100) * wanted - 1e-9)
-  return Math.max(share, scale, 1)
+  // Backends have the pods that their owner gives them; a share of stable's count is not asked of them.
+  const own = revisionNamed(pass.seen, pass.next.canary?.revision)?.replicas ?? 1
+  return pass.seen.backends ? Math.max(1, Math.min(share, own)) : Math.max(share, scale, 1)
 }
 
 /** Greatest share, in percent, that any route gives to a revision through the doors as they stand. */

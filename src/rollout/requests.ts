@@ -26,7 +26,9 @@ export function requests(pass: Pass): void {
 function remember(pass: Pass, request: RequestSeen, answer: 'Accepted' | 'Refused', message: string): void {
   const by = request.spec.requestedBy
   const entry = { uid: request.uid, name: request.name, action: request.spec.action, answer, message, ...(by ? { by } : {}), verified: request.verified, at: iso(pass.now) }
-  pass.next.requests = [entry, ...pass.next.requests].slice(0, 20)
+  // An answer that is not written yet must not be forgotten, or the request would be acted on again.
+  const open = new Set(pass.seen.requests.filter((other) => other.answeredAt === undefined).map((other) => other.uid))
+  pass.next.requests = [entry, ...pass.next.requests].filter((other, index) => index < 20 || open.has(other.uid)).slice(0, 60)
   decided(pass, `${request.spec.action}${answer}`, `${actor(request)}: ${message}`)
 }
 /** Who asked: unverified where no admission policy has compared the name with the caller. */
@@ -63,6 +65,7 @@ function abort(pass: Pass, request: RequestSeen): Answer {
   if (next.phase === 'Waiting' && next.canary) {
     const canary = next.canary.revision
     next.failed = [{ revision: canary, reason: 'Aborted', message: reasonOf(request), at: iso(pass.now) }, ...next.failed].slice(0, 3)
+    if (!pass.seen.backends) next.canary = undefined
     enter(pass, 'RolledBack', reasonOf(request))
     return accept(`${canary} will not start`)
   }

@@ -14,6 +14,8 @@ export function verdicts(pass: Pass): void {
     if (!inJourney(pass.next)) pass.next.checks = []
     return
   }
+  // A spec whose checks cannot be read: what is known of them stays.
+  if (pass.problems.length > 0 && pass.plan.checks.length === 0) return
   pass.next.checks = pass.plan.checks.map((check) => {
     const before = pass.next.checks.find((candidate) => candidate.name === check.name)
     // Every answer since the last one that the status knows, in order: where the status cannot be written, failures still add up.
@@ -125,8 +127,12 @@ function expected(pass: Pass, check: CheckStatus): boolean {
   return windowMs > 0 && (minRequests / check.total) * windowMs <= 3_600_000
 }
 
-/** Requests that the canary served and failed in this step, by the check that counts failures. */
-export function served(pass: Pass): { served: number; lost: number } {
+/** Adds what the canary served and failed in this step to the journey's count, by the check that counts failures; each step's evidence once. */
+export function countRequests(pass: Pass): void {
+  const current = pass.next.journey
+  if (!current || current.countedSince === current.weight.seenAt) return
   const check = pass.next.checks.find((candidate) => planned(pass, candidate.name)?.measure.kind === 'SuccessRate') ?? pass.next.checks[0]
-  return { served: check?.total ?? 0, lost: planned(pass, check?.name ?? '')?.measure.kind === 'SuccessRate' ? (check?.bad ?? 0) : 0 }
+  const lost = planned(pass, check?.name ?? '')?.measure.kind === 'SuccessRate' ? (check?.bad ?? 0) : 0
+  current.requests = { served: current.requests.served + (check?.total ?? 0), lost: current.requests.lost + lost }
+  current.countedSince = current.weight.seenAt
 }

@@ -82,10 +82,13 @@ export function readSpec(rollout: KubeObject, settings: Pick<Settings, 'scrapeIn
 
 /** What may be left of an invalid spec, the most first; the last is valid whatever the spec was. */
 function parts(spec: RolloutSpec): readonly RolloutSpec[] {
-  const { workloadRef, backends, service, traffic, replicas, deletionPolicy } = spec
+  const { workloadRef, backends, service, traffic, replicas, deletionPolicy, analysis } = spec
   const steps = [{ weight: 100 }]
   const none: RolloutSpec = { workloadRef: { kind: 'Deployment', name: 'none' }, steps }
   return [
+    // Checks that can be read go on watching a journey under way.
+    { workloadRef, backends, service, traffic, replicas, deletionPolicy, analysis, steps: spec.steps },
+    { workloadRef, backends, service, traffic, replicas, deletionPolicy, analysis, steps },
     { workloadRef, backends, service, traffic, replicas, deletionPolicy, steps },
     { workloadRef, backends, service, traffic, steps },
     { workloadRef, backends, traffic, steps },
