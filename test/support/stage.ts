@@ -58,7 +58,7 @@ export async function startStage(plane: ControlPlane, options: StageOptions): Pr
         const namespace = await makeNamespace(plane, prefix)
         namespaces.push(namespace)
         kubelet.adopt(namespace)
-        return makeScene(plane, mesh, namespace)
+        return makeScene(plane, mesh, controller, namespace)
       },
     }
   } catch (error) {
@@ -106,7 +106,7 @@ function collection(resource: string, namespace: string): string {
 
 const rollouts = 'sluice.dev/v1alpha1/rollouts'
 
-function makeScene(plane: ControlPlane, mesh: Mesh, namespace: string): Scene {
+function makeScene(plane: ControlPlane, mesh: Mesh, controller: Controller, namespace: string): Scene {
   const get = async (path: string) => {
     const { status, body } = await plane.request('GET', path)
     return status === 200 ? (body as KubeObject) : undefined
@@ -123,7 +123,7 @@ function makeScene(plane: ControlPlane, mesh: Mesh, namespace: string): Scene {
     until(`${namespace}/${name}: ${what}`, async () => {
       const now = await status(name)
       return now && holds(now) ? now : undefined
-    }, { timeoutMs, everyMs: 200, hint: async () => brief(await status(name), mesh, namespace) })
+    }, { timeoutMs, everyMs: 200, hint: async () => ({ ...brief(await status(name), mesh, namespace), log: controller.logs().filter((line) => line.namespace === namespace || line.namespace === undefined).slice(-15).map((line) => JSON.stringify(line)) }) })
   const service: Scene['service'] = async (name, selector) => {
     await apply('v1/services', { apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { selector, ports: [{ name: 'http', port: 80, targetPort: 8080 }] } })
   }
@@ -205,8 +205,8 @@ function weightOf(weight: string | number | undefined): number {
   return text.endsWith('m') ? Number(text.slice(0, -1)) / 1000 : Number(text)
 }
 
-function brief(status: RolloutStatus | undefined, mesh: Mesh, namespace: string): unknown {
-  if (!status) return 'no status'
+function brief(status: RolloutStatus | undefined, mesh: Mesh, namespace: string): object {
+  if (!status) return { status: 'none' }
   const { phase, message, journey, checks, decisions, stable, canary, failed, conditions, history } = status
   return {
     phase, message, stable, canary, failed, journey, history,
