@@ -201,7 +201,8 @@ export const check = ruled(
 )
 export const analysis = z.strictObject({
   telemetry: z.enum(telemetries).optional().describe(
-    'Whose metrics are read. Default: those of the mesh in `traffic`; required with `gatewayAPI`, which does not say who implements it.',
+    'Whose metrics are read: `Istio` (sidecars and waypoints), `Linkerd` (proxies of the pods), `LinkerdRoute` (proxies of the callers, by backend of a route), '
+    + '`EnvoyGateway`, `Traefik`. Default: those of the mesh in `traffic`; required with `gatewayAPI`, which does not say who implements it.',
   ),
   interval: positiveDuration.optional().describe('Time between two evaluations. Default: two scrapes of the metric source.'),
   failureLimit: count(0, 100).optional().describe('Failed evaluations in a row that are tolerated before a verdict is Fail. Default `1`.'),
