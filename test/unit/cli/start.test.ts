@@ -1,6 +1,6 @@
 /** bin/prepare.mjs and bin/sluice as a person meets them after `git clone`: with an npm that only notes that it was called. */
 import { spawnSync } from 'node:child_process'
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -49,6 +49,17 @@ test('a newer lock with other versions is installed, one that a checkout only to
   write(join(project, 'package-lock.json'), lock({ zod: '4.1.0' }))
   expect(prepare().stderr).toContain('dependencies have changed')
   expect(prepare().stderr).toBe('')
+})
+test('npm start and npm test go on with the Node that they have just installed, not with the one that installed it', () => {
+  const { scripts } = JSON.parse(readFileSync(resolve(bin, '../package.json'), 'utf8')) as { scripts: Record<string, string> }
+  // What `npm start` runs, as npm runs it: each script in a shell of its own. A shell remembers where it found `node`.
+  const npm = (name: string) => spawnSync('/bin/sh', ['-c', scripts[name]!], { cwd: project, encoding: 'utf8', env: { PATH: `${join(project, 'node_modules/.bin')}:${tools}:/usr/bin:/bin` } })
+  const pinned = `#!/bin/sh\necho "pinned $*"\n`
+  write(join(tools, 'npm'), `#!/bin/sh\nmkdir -p node_modules/.bin\nprintf '%s' '${pinned}' > node_modules/.bin/node\nchmod +x node_modules/.bin/node\ncp package-lock.json node_modules/.package-lock.json\n`, 0, 0o755)
+  expect(npm('prestart').stderr).toContain('dependencies are missing')
+  expect(npm('start').stdout).toBe('pinned src/main.ts demo\n')
+  expect(scripts['pretest']).toBe(scripts['prestart'])
+  expect(scripts['start']).not.toContain('prepare')
 })
 test('a failing installation says what npm said and does not go on', () => {
   write(join(tools, 'npm'), '#!/bin/sh\necho "no network" >&2\nexit 1\n', 0, 0o755)
