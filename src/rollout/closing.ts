@@ -8,7 +8,9 @@ export function closing(pass: Pass): void {
   const current = journey(pass)
   const back = current.direction === 'Back'
   if (!run(pass, toProven, pass.lower)) return
-  if (!run(pass, inOrder(propagated, when(back || current.readyAtRaise !== undefined, quiet)))) return
+  // Backends lose no door and no pods: there is nothing to wait for, and routes of their owner may send somebody there for ever.
+  const drains = !pass.seen.backends && (back || current.readyAtRaise !== undefined)
+  if (!run(pass, inOrder(propagated, when(drains, quiet)))) return
   enter(pass, 'Draining', 'no route leads to it any more')
 }
 
