@@ -99,6 +99,52 @@ describe.skipIf(missing)(`journeys of the Gateway API ${missing ?? ''}`, { concu
     expect(after!.spec).toEqual(before!.spec)
   })
 
+  test('two Services behind a rule named by its index: weights alone move, and a rule for testers is redirected on the way back', async (t) => {
+    const scene = await stage.scene('gateway')
+    for (const version of ['v1', 'v2']) await scene.deploy(`reviews-${version}`, `reviews:${version}`)
+    await scene.service('reviews', { app: 'reviews-v1' })
+    const ref = (version: string, weight?: number) => ({ name: `reviews-${version}`, port: 80, ...(weight === undefined ? {} : { weight }) })
+    await scene.apply(httpRoutes, {
+      apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', metadata: { name: 'reviews' },
+      spec: {
+        parentRefs: [{ group: '', kind: 'Service', name: 'reviews', port: 80 }],
+        rules: [
+          { matches: [{ headers: [{ name: 'x-tester', value: 'yes' }] }], backendRefs: [ref('v2')] },
+          { matches: [{ path: { type: 'PathPrefix', value: '/' } }], backendRefs: [ref('v1', 100), ref('v2', 0)] },
+        ],
+      },
+    })
+    await scene.known('reviews', 2)
+    const path = `/apis/gateway.networking.k8s.io/v1/namespaces/${scene.namespace}/httproutes/reviews`
+    const rules = async () => (await scene.get(path))!.spec.rules
+    const senders = [stage.mesh.send({ namespace: scene.namespace, host: 'reviews' }, 100), stage.mesh.send({ namespace: scene.namespace, host: 'reviews', headers: { 'x-tester': 'yes' } }, 5)]
+    t.onTestFinished(() => {
+      for (const sender of senders) sender.stop()
+      expect(stage.mesh.nowhere(scene.namespace)).toEqual([])
+    })
+    await scene.rollout('reviews', {
+      steps: base.steps, progressDeadline: '30s', retainStable: '4s', analysis: measured('LinkerdRoute'),
+      backends: { stable: { service: 'reviews-v1' }, canary: { service: 'reviews-v2', workloadRef: { kind: 'Deployment', name: 'reviews-v2' } } },
+      traffic: { gatewayAPI: { routeRefs: [{ kind: 'HTTPRoute', name: 'reviews', rules: ['1'], canaryOnlyRoutes: 'RedirectOnRollback' }] } },
+    })
+    await scene.reach('reviews', 'idle', ({ phase }) => phase === 'Idle')
+    const before = await rules()
+    stage.mesh.behave((pod) => pod.namespace === scene.namespace && pod.image === 'reviews:v3', { errorRate: 0.3 })
+    await scene.push('reviews-v2', 'reviews:v3')
+    expect(await scene.outcome('reviews', 'reviews:v3')).toBe('RolledBack')
+    await scene.reach('reviews', 'rolled back', ({ phase }) => phase === 'RolledBack')
+    const closed = await rules()
+    expect(closed[0].backendRefs).toMatchObject([{ name: 'reviews-v1', weight: 1 }])
+    expect(closed[1]).toEqual(before[1])
+    expect(await stage.mesh.measure(scene.namespace, 'reviews:v3')).toBe(0)
+    const split = scene.watchSplit(httpRoutes, 'reviews')
+    await scene.push('reviews-v2', 'reviews:v4')
+    expect(await scene.outcome('reviews', 'reviews:v4')).toBe('Promoted')
+    split.stop()
+    expect(split.seen.filter((share) => share > 0)).toEqual([10, 50, 100])
+    expect((await rules())[0]).toEqual(before[0])
+  })
+
   test('a Gateway that refuses the route keeps the weight at 0, and its reason is told', async (t) => {
     const scene = await adopted(t, { ...onGateway, analysis: undefined }, shopRoute)
     stage.gateways!.refuse(`${scene.namespace}/public`, 'NotAllowedByListeners')
