@@ -136,7 +136,9 @@ export const routeRef = z.strictObject({
 })
 export const gatewayAPI = ruled(
   z.strictObject({
-    managed: managedGatewayAPI.optional().describe('Sluice makes and owns the route `<name>`.'),
+    managed: managedGatewayAPI.optional().describe(
+      'Sluice makes and owns the route `<name>`. It goes with the Rollout: callers in a mesh then reach the Service as it is, those of a Gateway need a route of your own.',
+    ),
     routeRefs: ruled(z.array(routeRef).min(1).max(8), ...routeRefsRules).optional().describe(
       'Your own routes, in which Sluice changes the weights of the two sides and nothing else.',
     ),
