@@ -4,7 +4,7 @@ import { beginJourney, stepAt } from './begin.ts'
 import { describe } from './describe.ts'
 import { iso, ms } from './duration.ts'
 import { countRequests, missingData, notPassing, unanswered } from './verdicts.ts'
-import { canaryCount, close, closedBy, currentStep, enter, hold, journey, type Pass, revisionNamed, shareOf, stableBroken, target, wake, wantedCount } from './pass.ts'
+import { canaryCount, close, closedBy, currentStep, enter, hold, journey, type Pass, patientSince, revisionNamed, shareOf, stableBroken, target, wake, wantedCount } from './pass.ts'
 import { done, endpoints, inOrder, leads, propagated, quiet, ready, run, split, together, turned, waitFor, when, type Step } from './procedure.ts'
 import { windowState } from './schedule.ts'
 import { finish } from './outcome.ts'
@@ -57,7 +57,7 @@ export function scaling(pass: Pass): void {
   const step = currentStep(pass)
   const count = canaryCount(pass, step)
   const canary = inOrder(ready(revision, count), doorOpened(revision, count))
-  const deadline = ms(journey(pass).step.since) + pass.plan.progressDeadlineMs
+  const deadline = patientSince(pass, ms(journey(pass).step.since)) + pass.plan.progressDeadlineMs
   const canaryReady = run(pass, canary)
   const stableReady = run(pass, stableFull)
   const reason = mayNotRaise(pass)
@@ -119,7 +119,7 @@ export function shifting(pass: Pass): void {
     pass.awaiting = 'the canary to be ready again before its weight rises'
     return enter(pass, 'Scaling', 'canary pods were lost before the weight rose')
   }
-  const deadline = ms(step.since) + pass.plan.progressDeadlineMs + pass.settings.propagationDelayMs
+  const deadline = patientSince(pass, ms(step.since)) + pass.plan.progressDeadlineMs + pass.settings.propagationDelayMs
   if (run(pass, inOrder(split(weight.wanted, { reopen: true, restore: true }), propagated))) return reached(pass, weight.wanted)
   wake(pass, deadline)
   if (pass.now >= deadline) close(pass, 'RolledBack', 'RouteNotFollowing', `the split of ${weight.wanted}% was not seen within progressDeadline: waiting for ${pass.awaiting}`)
@@ -216,7 +216,7 @@ export function flipping(pass: Pass): void {
   if (run(pass, turning)) return finish(pass, 'Promoted', 'EveryStepPassed', `${revision} is stable`)
 }
 /** After this the flip is said to be Stalled; the split stays on the new, healthy revision. */
-export const flipDeadline = (pass: Pass): number => ms(journey(pass).step.since) + pass.plan.progressDeadlineMs
+export const flipDeadline = (pass: Pass): number => patientSince(pass, ms(journey(pass).step.since)) + pass.plan.progressDeadlineMs
 
 /** Times for people need no fractions. */
 const seconds = (at: number): number => Math.ceil(at / 1000) * 1000

@@ -53,6 +53,9 @@ export function decided(pass: Pass, decision: string, why: string): void {
 
 export const revisionNamed = (seen: Seen, name: string | undefined): RevisionSeen | undefined => seen.revisions.find((revision) => revision.name === name)
 
+/** A patience that began at `since`, but not before this controller began to look. */
+export const patientSince = (pass: Pass, since: number): number => Math.max(since, pass.seen.since['watched'] ?? 0)
+
 /** The revision that the user wants now: the template's, or the canary backend's. */
 export function target(seen: Seen): string | undefined {
   if (seen.backends) return seen.backends.canary

@@ -2,7 +2,7 @@
 import type { Reading } from '../analysis/reading.ts'
 import { evaluate, measuredShare } from '../analysis/verdict.ts'
 import { formatDuration, iso, ms } from './duration.ts'
-import { close, hold, inJourney, type Pass, wake } from './pass.ts'
+import { close, hold, inJourney, type Pass, patientSince, wake } from './pass.ts'
 import type { PlannedCheck } from './plan.ts'
 import { questionId } from './ask.ts'
 import type { CheckStatus } from './schema.ts'
@@ -97,7 +97,7 @@ export function notPassing(pass: Pass, promoted: boolean): string | undefined {
 }
 const patience = (pass: Pass, check: CheckStatus) => (check.verdict === 'Error' ? pass.plan.sourceError : pass.plan.noData)
 /** Since when a check has had nothing to go by: its verdict, or the step's evidence where that is younger. */
-const missingSince = (pass: Pass, check: CheckStatus): number => Math.max(ms(check.since), evidenceSince(pass) ?? 0)
+const missingSince = (pass: Pass, check: CheckStatus): number => patientSince(pass, Math.max(ms(check.since), evidenceSince(pass) ?? 0))
 const tolerated = (pass: Pass, check: CheckStatus): boolean => patience(pass, check).action === 'Pass' && pass.now >= missingSince(pass, check) + patience(pass, check).deadlineMs
 
 /** Missing data and an unanswering source, each after its own patience: Held or closed as the user said. Slow traffic that will get there is not missing. */

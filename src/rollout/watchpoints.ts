@@ -3,6 +3,8 @@ import type { Seen } from './seen.ts'
 
 export function watchpoints(seen: Omit<Seen, 'since'>): Record<string, string> {
   const points: Record<string, string> = {
+    // Since when anybody has been looking at all: nobody is blamed for the time in which no controller was there.
+    watched: 'true',
     split: seen.routes.map((route) => `${route.key}=${route.state}:${route.canaryDoor}:${route.mirrored}`).join(' '),
     template: seen.workload.state === 'Present' ? `${seen.workload.replicas}` : seen.workload.state,
   }

@@ -277,3 +277,12 @@ it('a new model is not adopted while nothing is ready', () => {
   expect(model.phase).toBe('Adopting')
   expect(model.workload.replicas).toBe(4)
 })
+it('a controller that was away for longer than progressDeadline blames nobody for the time in which it did not look', () => {
+  const model = adopted({ progressDeadline: '2m' })
+  model.release('r2')
+  model.settle()
+  expect(model.phase).toBe('Scaling')
+  model.now += 30 * 60_000
+  model.restart()
+  expect(model.until((m) => m.status?.stable?.revision === 'r2')).toBe(true)
+})
