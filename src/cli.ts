@@ -2,7 +2,10 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { fileURLToPath } from 'node:url'
 import packageJson from '../package.json' with { type: 'json' }
+import type { Shell } from './cli/completion-scripts.ts'
+import type { DoctorFlags } from './cli/doctor.ts'
 import { CliFailure, exitCodes, type Io } from './cli/io.ts'
+import type { LintFlags } from './cli/lint.ts'
 import { controllerConfig, controllerDefaults, type ControllerFlags } from './config.ts'
 import { parseDuration } from './rollout/duration.ts'
 import type { RequestAction } from './rollout/schema.ts'
@@ -63,14 +66,58 @@ function looking(program: Command, io: Io, doing: Run): void {
     .option('-w, --watch', 'go on showing; with a name until its journey ends')
     .addOption(new Option('-o, --output <form>', 'form of the output').choices(['wide', 'json', 'yaml']))
     .action((name: string | undefined, flags: object) => doing(async () => (await import('./cli/get.ts')).get(name, flags, io)))
+  onCluster(program.command('history').description('the last journeys: how they ended, why, and the requests that they cost').argument('[rollout]', 'name of one; all of the namespace without it'))
+    .option('-A, --all-namespaces', 'all rollouts of the cluster')
+    .addOption(new Option('-o, --output <form>', 'form of the output').choices(['wide', 'json', 'yaml']))
+    .action((name: string | undefined, flags: object) => doing(async () => (await import('./cli/history.ts')).history(name, flags, io)))
+  onCluster(program.command('explain').description('why it did what it did: the last decisions, and what the next one rests on').argument('<rollout>'))
+    .addOption(new Option('-o, --output <form>', 'form of the output').choices(['json', 'yaml']))
+    .action((name: string, flags: object) => doing(async () => (await import('./cli/explain.ts')).explain(name, flags, io)))
   onCluster(program.command('wait').description('wait until what the Deployment says now is promoted; exit code 0 promoted, 2 rolled back, 3 waits for a person, 4 timed out').argument('<rollout>'))
     .option('-t, --timeout <duration>', 'how long to wait', duration, 30 * 60_000)
     .option('-q, --quiet', 'say nothing while waiting')
     .action((name: string, flags: { timeout: number }) => doing(async () => (await import('./cli/wait.ts')).wait(name, flags, io)))
+  checking(program, io, doing)
   program.command('version').description('show the version').action(() => doing(async () => {
     io.stdout.write(`sluice ${packageJson.version} (Node ${process.versions.node})\n`)
     return exitCodes.done
   }))
+}
+
+/** What looks for mistakes, before and after they are applied. */
+function checking(program: Command, io: Io, doing: Run): void {
+  onCluster(program.command('doctor').description('what is wrong with the installation and its rollouts, and the lines to commit; exit code 0 nothing found, 1 findings').argument('[rollout]', 'name of one; all of the namespace without it'))
+    .option('-A, --all-namespaces', 'all rollouts of the cluster')
+    .option('--system-namespace <name>', 'namespace of the controller, where you may not look for it in all of them', 'sluice-system')
+    .addOption(new Option('-o, --output <form>', 'form of the output').choices(['json']))
+    .action((name: string | undefined, flags: DoctorFlags) => doing(async () => (await import('./cli/doctor.ts')).doctor(name, flags, io)))
+  usageIs2(program.command('lint').description('check manifests without a cluster, each by itself and against the others; exit code 0 clean, 1 problems, 2 usage'))
+    .requiredOption('-f, --filename <path>', 'file, directory with all below it, or - for standard input; may be given again', (path: string, before: readonly string[] | undefined) => [...(before ?? []), path])
+    .option('-n, --namespace <name>', 'namespace of objects that name none', 'default')
+    .option('--traffic <rate>', 'requests that the service gets, as 20/s, 600/m or 50/h: says how long each step will take', traffic)
+    .addOption(scrapes('how often Prometheus scrapes the mesh'))
+    .addOption(new Option('--propagation-delay <duration>', 'how long the mesh needs to spread a change to its proxies').argParser(anyDuration).default(parseDuration(controllerDefaults.propagationDelay), controllerDefaults.propagationDelay))
+    .option('--cluster-domain <domain>', 'DNS domain of the cluster', controllerDefaults.clusterDomain)
+    .option('--strict', 'warnings are problems too')
+    .addOption(new Option('-o, --output <form>', 'form of the output').choices(['json']))
+    .action((flags: LintFlags) => doing(async () => (await import('./cli/lint.ts')).lint(flags, io)))
+  program.command('completion').description('the script that completes verbs, flags and the names of your rollouts when you press Tab; its first lines say how to install it')
+    .addArgument(new Argument('<shell>', 'whose script').choices(['bash', 'zsh', 'fish']))
+    .action((shell: Shell) => doing(async () => {
+      io.stdout.write((await import('./cli/completion-scripts.ts')).completionScript(shell))
+      return exitCodes.done
+    }))
+  program.command('complete', { hidden: true }).description('what may come next, for those scripts').argument('[words...]').option('--kubectl', 'in the form that kubectl asks of plugins')
+    .action((words: string[], flags: object) => doing(async () => (await import('./cli/completion.ts')).complete(program, words.length === 0 ? [''] : words, flags, io)))
+}
+function scrapes(does: string): Option {
+  return new Option('--scrape-interval <duration>', does).argParser(duration).default(parseDuration(controllerDefaults.scrapeInterval), controllerDefaults.scrapeInterval)
+}
+/** What was typed is wrong: 2, as 1 means that something was found. */
+function usageIs2(command: Command): Command {
+  return command.exitOverride(error => {
+    throw error.exitCode === 0 ? error : new CommanderError(2, error.code, error.message)
+  })
 }
 
 const verbs: readonly { readonly action: RequestAction; readonly does: string }[] = [
@@ -129,17 +176,13 @@ function running(program: Command, io: Io, identity: string, doing: Run): void {
   }))
 }
 function touring(program: Command, io: Io, doing: Run): void {
-  program.command('demo').description('releases in an embedded cluster, in simulated time: one goes well, one is taken back; exit code 0 where every outcome was the expected one')
+  usageIs2(program.command('demo')).description('releases in an embedded cluster, in simulated time: one goes well, one is taken back; exit code 0 where every outcome was the expected one')
     .option('--scenario <name>', 'healthy, errors, slow, crash, nodata or all (default: healthy, then errors)')
     .option('--speed <n>', 'simulated seconds per second, from 1 to 1000 (default: 60)')
     .option('--json', 'one object per journey on standard output and nothing else; its seconds are simulated')
     .option('--keep', 'the cluster stays until Ctrl-C, at speed 1 or the one given; says how to reach it')
     .option('--logs', "the controller's log lines on standard error")
     .showHelpAfterError('sluice: demo takes --scenario, --speed, --json, --keep and --logs; sluice demo --help says more')
-    // What was typed is wrong: 2, as with the values.
-    .exitOverride(error => {
-      throw error.exitCode === 0 ? error : new CommanderError(2, error.code, error.message)
-    })
     .action((flags: object) => doing(async () => (await import('./cli/demo.ts')).demo(flags, io)))
 }
 /** The directory of the project, in which crds/ and docs/ are. */
@@ -149,4 +192,16 @@ function duration(text: string): number {
   const ms = parseDuration(text)
   if (ms === undefined || ms === 0) throw new InvalidArgumentError('Write a duration such as 90s, 30m or 1h30m.')
   return ms
+}
+function anyDuration(text: string): number {
+  const ms = parseDuration(text)
+  if (ms === undefined) throw new InvalidArgumentError('Write a duration such as 10s, 500ms or 0s.')
+  return ms
+}
+/** Requests a second. */
+function traffic(text: string): number {
+  const [, count = '0', unit = 's'] = /^(\d+(?:\.\d+)?)\/(s|m|h)$/.exec(text) ?? []
+  const perSecond = Number(count) / { s: 1, m: 60, h: 3600 }[unit as 's' | 'm' | 'h']
+  if (!(perSecond > 0)) throw new InvalidArgumentError('Write requests per second, minute or hour, such as 20/s, 600/m or 50/h.')
+  return perSecond
 }

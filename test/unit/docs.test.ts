@@ -95,7 +95,7 @@ function commandsIn(text: string): readonly Mentioned[] {
   })
 }
 /** Named in the roadmap only as what is to come; a command that exists must not be listed here. */
-const planned = ['doctor', 'simulate']
+const planned = ['simulate']
 async function helpOf(command: string): Promise<string> {
   let text = ''
   const screen = { write: (more: string) => void (text += more), columns: () => 200, rows: () => undefined, terminal: undefined }
