@@ -107,7 +107,7 @@ function unreadable(error: unknown, options: ConnectionOptions): NoConnection {
     return { ok: false, reason: 'NoKubeconfig', message: `A file that the kubeconfig needs does not exist: ${firstLine(said)}.` }
   }
   const which = options.kubeconfig ?? 'of KUBECONFIG or ~/.kube/config'
-  return { ok: false, reason: 'BadKubeconfig', message: `The kubeconfig ${which} cannot be read: ${withoutSecrets(firstLine(said))}.` }
+  return { ok: false, reason: 'BadKubeconfig', message: `The kubeconfig ${which} cannot be read: ${withoutSecrets(firstLine(said))}; name another with --kubeconfig, or set KUBECONFIG.` }
 }
 
 function problemOf(config: KubeConfig, server: string | undefined): NoConnection | undefined {

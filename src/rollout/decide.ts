@@ -52,7 +52,9 @@ export function decideGone(seen: Seen, plan: Plan, settings: Settings, now: numb
 function begin(seen: Seen, plan: Plan, settings: Settings, now: number, problems: readonly SpecProblem[]): Pass {
   const next = seen.status ? structuredClone(seen.status) : rebuilt(seen, now)
   if (seen.status) next.sequence = seen.status.sequence + 1
-  return { seen, plan, settings, now, problems, next, lower: [], raise: [], awaiting: '', wakeAt: Infinity }
+  const pass: Pass = { seen, plan, settings, now, problems, next, lower: [], raise: [], awaiting: '', wakeAt: Infinity }
+  if (!seen.status && next.stable) next.stable = describe(pass, next.stable.revision)
+  return pass
 }
 
 const phases: Readonly<Record<Phase, (pass: Pass) => void>> = {

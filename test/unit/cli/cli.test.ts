@@ -146,7 +146,7 @@ describe('what goes wrong is one sentence with a remedy, and exit code 1', () =>
     writeFileSync(join(directory, 'dead'), server.kubeconfig.replaceAll(String(server.port), '1'))
     await fails(['get', '--kubeconfig', join(directory, 'dead')], 'refuses connections: is the cluster running')
   })
-  test('no kubeconfig', () => fails(['get', '--kubeconfig', '/nowhere'], '--kubeconfig'))
+  test('no kubeconfig', () => fails(['get', '--kubeconfig', '/nowhere/kubeconfig'], '--kubeconfig'))
   test('an unknown context', () => fails(['get', '--kubeconfig', kubeconfig, '--context', 'prod'], 'no context "prod"'))
   test('a name and -A', () => fails(['get', 'checkout', '-A'], 'exclude each other'))
   test('-w as data', () => fails(['get', 'checkout', '-w', '-o', 'json'], 'leave out one of the two'))
