@@ -145,7 +145,7 @@ describe.skipIf(missing)(`rights of people ${missing ?? ''}`, () => {
       for (const action of actions) expect([action, (await ask(name, action)).status]).toEqual([action, may.includes(verbs[action]) ? 201 : 403])
       expect((await post('rollouts', rollout(`by-${clusterRole}`), name)).status).toBe(edits ? 201 : 403)
       // The status is the controller's memory: whoever writes it could verify himself.
-      for (const plural of ['rollouts', 'rolloutrequests']) {
+      for (const plural of ['rollouts', 'rolloutrequests', 'notificationchannels']) {
         const forged = await plane.request('PATCH', `${path(plural)}/checkout/status`, { status: { phase: 'Idle' } }, { token: tokens.get(name) })
         expect(forged.status).toBe(403)
       }
