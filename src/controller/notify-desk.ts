@@ -13,7 +13,7 @@ export interface DeskOptions {
   readonly pace: () => Pace
 }
 const firstPause = 1000
-const longestPause = 10 * 60_000
+const longestPause = 5 * 60_000
 
 interface Pause {
   /** On the monotonic clock, ms. */

@@ -102,9 +102,7 @@ function commands({ namespace, name }: Subject, note: Note): Command[] {
 }
 
 /** Text without control characters and without those that turn the direction of writing: nobody shall hide what a message says. */
-export function clean(text: string, longest: number): string {
+export function clean(text: string): string {
   // eslint-disable-next-line no-control-regex
-  const plain = text.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, ' ')
-  const characters = [...plain]
-  return characters.length <= longest ? plain : `${characters.slice(0, longest - 1).join('')}…`
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, ' ')
 }

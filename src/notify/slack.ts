@@ -36,8 +36,14 @@ function commands({ next }: Message): object {
   const lines = next.map(({ command, purpose }) => `\`${escaped(command, 300).replaceAll('`', 'ʼ')}\` ${purpose}`)
   return { type: 'mrkdwn', text: lines.join('\n'), verbatim: true }
 }
-/** Cut before it is escaped, so that no entity is cut in two; control characters go, line breaks of ours stay. */
+/** At most `longest` characters as Slack counts them, entities in full; control characters go, line breaks of ours stay. */
 function escaped(text: string, longest: number): string {
-  const lines = text.split('\n').map((line) => clean(line, longest)).join('\n').slice(0, longest * 2)
-  return lines.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+  let kept = ''
+  for (const character of text.split('\n').map((line) => clean(line)).join('\n')) {
+    const safe = entities[character] ?? character
+    if (kept.length + safe.length > longest - 1) return `${kept}…`
+    kept += safe
+  }
+  return kept
 }
+const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' }
