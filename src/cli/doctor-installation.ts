@@ -32,9 +32,10 @@ function problem(rule: string, object: string, what: string, why: string, where:
 }
 
 async function kubernetes(api: KubeApi): Promise<Installation> {
-  const found = await served(api, policies.group, policies.plural, ['v1'])
+  const [found, versions] = await Promise.all([served(api, policies.group, policies.plural, ['v1']), api.groupVersions(policies.group)])
   if (!found.ok) return { ...nothing, unread: [`the version of Kubernetes: ${found.message}`] }
-  if (found.value !== undefined) return nothing
+  // A server without that group is none of Kubernetes, but an embedded one.
+  if (found.value !== undefined || (versions.ok && versions.value.length === 0)) return nothing
   return problem('KubernetesTooOld', 'Kubernetes', 'it does not serve ValidatingAdmissionPolicy in v1', 'that came with 1.30, the oldest version that Sluice runs on', 'Upgrade the cluster to 1.30 or newer')
 }
 

@@ -45,7 +45,7 @@ export function renderExplanation(rollout: RolloutObject, now: number, options: 
   if (status === undefined) return [title, '', ...wrapped('', 'no controller has looked at it yet, so nothing was decided: is `sluice controller` running? `sluice doctor` looks.', 2, columns)]
   const section = (heading: string, rows: readonly (readonly [string, string])[]): string[] => {
     if (rows.length === 0) return []
-    const width = Math.min(24, Math.max(...rows.map(([label]) => label.length))) + 2
+    const width = Math.min(30, Math.max(...rows.map(([label]) => label.length))) + 2
     return ['', c.bold(heading), ...rows.flatMap(([label, text]) => wrapped(label, clean(text), width + 2, columns, c.dim))]
   }
   return [
@@ -75,7 +75,7 @@ function inputs({ spec, metadata }: RolloutObject, status: RolloutStatus, now: n
   const rows: (Row | undefined)[] = [
     status.stable && ['stable', called(status.stable, names.stable)],
     status.canary && ['canary', called(status.canary, names.canary)],
-    status.previous && ['previous', `${status.previous.revision}, its pods are kept until ${status.previous.warmUntil}: until then sluice rollback ${metadata.name} takes seconds`],
+    status.previous && ['previous', `${status.previous.revision}, its pods are kept until ${status.previous.warmUntil.replace(/\.\d+Z$/, 'Z')}: until then sluice rollback ${metadata.name} takes seconds`],
     journey && ['step', `${journey.step.index + 1} of ${spec.steps.length}, ${stepText(spec.steps[journey.step.index])}; entered ${ago(journey.step.since, now)}`],
     journey && ['weight', `${percent(journey.weight.wanted)} wanted, ${journey.weight.seen === undefined ? 'not seen yet' : `${percent(journey.weight.seen)} seen in the mesh`}${journey.weight.seenAt === undefined ? '' : ` ${ago(journey.weight.seenAt, now)}; the hold counts from there`}${journey.weight.measured === undefined ? '' : `, ${percent(journey.weight.measured)} of the requests measured`}`],
     journey?.held && ['held', `${journey.held.reason}, ${ago(journey.held.at, now)}: ${journey.held.message}`],
@@ -84,7 +84,7 @@ function inputs({ spec, metadata }: RolloutObject, status: RolloutStatus, now: n
     status.approved && ['approved', `${status.approved.revision} up to ${status.approved.step < 0 ? 'the start of the journey' : `step ${status.approved.step + 1}`}`],
     status.promoted && ['promoted', `${status.promoted.revision} by a person, up to ${status.promoted.step < 0 ? 'the end' : `step ${status.promoted.step + 1}`}`],
     ...status.failed.map((one): Row => ['failed', `${one.revision}, ${ago(one.at, now)}: ${one.message}; it waits for sluice retry ${metadata.name}`]),
-    ...(status.resets.length === 0 ? [] : [['resets', `a GitOps tool set the weights back ${status.resets.length} times, last ${ago(status.resets.at(-1)!, now)}; sluice doctor names the lines to commit`] as Row]),
+    ...(status.resets.length === 0 ? [] : [['resets', `a GitOps tool set the weights back ${status.resets.length} time${status.resets.length === 1 ? '' : 's'}, last ${ago(status.resets.at(-1)!, now)}; sluice doctor names the lines to commit`] as Row]),
     last(status, now),
   ]
   return rows.filter(row => row !== undefined)

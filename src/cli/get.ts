@@ -149,9 +149,18 @@ interface Drawing {
 async function drawer(io: Io): Promise<Drawing | undefined> {
   if (io.stdout.terminal === undefined) return undefined
   const { createLogUpdate } = await import('log-update')
-  const update = createLogUpdate(io.stdout.terminal)
+  const { terminal } = io.stdout
+  let update = createLogUpdate(terminal)
+  let width = terminal.columns
   return {
     draw(all) {
+      if (terminal.columns !== width) {
+        // The terminal has broken the last picture's lines anew, so that nobody knows how many they are: begin on an empty screen.
+        update.done()
+        terminal.write('\u001b[2J\u001b[H')
+        update = createLogUpdate(terminal)
+        width = terminal.columns
+      }
       const rows = (io.stdout.rows() ?? 24) - 1
       update(all.slice(0, rows).join('\n'))
     },
