@@ -3,7 +3,7 @@ import { stepAt } from './begin.ts'
 import { iso, ms } from './duration.ts'
 import { canaryCount, carries, close, closedBy, currentStep, decided, enter, expressed, hold, inJourney, journey, near, type Pass, present, revisionNamed, shareOf, target, wake } from './pass.ts'
 import { beginWayBack, warm } from './outcome.ts'
-import { failing, failureMessage } from './verdicts.ts'
+import { countRequests, failing, failureMessage } from './verdicts.ts'
 
 export function dangers(pass: Pass): void {
   if (!inJourney(pass.next)) return afterPromotion(pass)
@@ -163,6 +163,7 @@ function inputsEdited(pass: Pass): void {
   const step = pass.plan.steps[index]!
   current.inputsHash = pass.plan.inputsHash
   current.step = stepAt(pass.plan, index, pass.now)
+  countRequests(pass)
   pass.next.checks = []
   pass.next.approved = undefined
   pass.next.promoted = undefined

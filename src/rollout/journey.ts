@@ -132,6 +132,8 @@ function canaryLacks(pass: Pass, weight: number): boolean {
 /** From here the hold counts, and only from here evidence counts. */
 function reached(pass: Pass, weight: number): void {
   const current = journey(pass)
+  // A split that is reached again after a reset or a lost route: what it has carried until here is not forgotten.
+  countRequests(pass)
   current.weight = { wanted: weight, seen: weight, seenAt: iso(pass.now) }
   pass.next.checks = weight > 0 ? unanswered(pass) : []
   enter(pass, 'Holding', `the split is seen at ${weight}%`)

@@ -3,7 +3,7 @@ import { describe } from './describe.ts'
 import { iso, ms } from './duration.ts'
 import { decided, enter, journey, type Pass } from './pass.ts'
 import type { Outcome } from './schema.ts'
-import { countRequests, unanswered } from './verdicts.ts'
+import { countRequests, requestsSeen, unanswered } from './verdicts.ts'
 
 /** Writes the outcome into journey and history and moves the pointers; the phase that follows is Idle, Waiting or RolledBack. */
 export function finish(pass: Pass, outcome: Outcome, reason: string, message: string): void {
@@ -68,7 +68,8 @@ export function beginWayBack(pass: Pass, reason: string, message: string, more: 
     step: { index: 0, since: iso(now) },
     weight: { wanted: 0 },
     closing: { outcome: 'RolledBack', reason, message, at: iso(now), ...more },
-    requests: { served: 0, lost: 0 },
+    // The price of what is taken back now: what it has served since its promotion.
+    requests: requestsSeen(pass),
   }
   next.canary = stable
   next.stable = describe(pass, previous.revision)

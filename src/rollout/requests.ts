@@ -3,6 +3,7 @@ import { iso } from './duration.ts'
 import { beginWayBack } from './outcome.ts'
 import { close, decided, enter, inJourney, journey, type Pass, target, wake } from './pass.ts'
 import type { RequestSeen } from './seen.ts'
+import { countRequests } from './verdicts.ts'
 
 type Answer = { readonly state: 'Accepted' | 'Refused'; readonly message: string }
 const accept = (message: string): Answer => ({ state: 'Accepted', message })
@@ -97,6 +98,7 @@ function resume(pass: Pass, request: RequestSeen): Answer {
 }
 function leaveHeld(pass: Pass, by: string): void {
   const current = journey(pass)
+  countRequests(pass)
   const step = pass.plan.steps[current.step.index]!
   current.held = undefined
   current.step = { ...current.step, since: iso(pass.now) }

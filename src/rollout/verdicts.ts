@@ -131,8 +131,13 @@ function expected(pass: Pass, check: CheckStatus): boolean {
 export function countRequests(pass: Pass): void {
   const current = pass.next.journey
   if (!current || current.countedSince === current.weight.seenAt) return
+  const { served, lost } = requestsSeen(pass)
+  current.requests = { served: current.requests.served + served, lost: current.requests.lost + lost }
+  current.countedSince = current.weight.seenAt
+}
+/** What the checks know of served and failed requests since their evidence began. */
+export function requestsSeen(pass: Pass): { readonly served: number; readonly lost: number } {
   const check = pass.next.checks.find((candidate) => planned(pass, candidate.name)?.measure.kind === 'SuccessRate') ?? pass.next.checks[0]
   const lost = planned(pass, check?.name ?? '')?.measure.kind === 'SuccessRate' ? (check?.bad ?? 0) : 0
-  current.requests = { served: current.requests.served + (check?.total ?? 0), lost: current.requests.lost + lost }
-  current.countedSince = current.weight.seenAt
+  return { served: check?.total ?? 0, lost }
 }

@@ -114,6 +114,44 @@ describe('a journey', () => {
   })
 })
 
+describe('the price of a release', () => {
+  const holding25 = (): Model => {
+    const model = adopted()
+    model.release('r2')
+    model.until((m) => m.phase === 'Holding' && m.weight === 25)
+    model.until((m) => (m.status?.checks[0]?.total ?? 0) > 100)
+    return model
+  }
+  const served = (model: Model): number => model.status?.journey?.requests.served ?? 0
+  it('keeps what was served before a hold that was resumed', () => {
+    const model = holding25()
+    model.source = 'errors'
+    expect(model.until((m) => m.phase === 'Held')).toBe(true)
+    model.source = 'answers'
+    model.until((m) => (m.status?.checks[0]?.total ?? 0) > 100, 1)
+    const before = served(model) + model.status!.checks[0]!.total!
+    model.request('Resume', { revision: 'r2' })
+    model.pass()
+    expect(served(model)).toBeGreaterThanOrEqual(before)
+  })
+  it('keeps what was served before the steps were edited', () => {
+    const model = holding25()
+    const before = served(model) + model.status!.checks[0]!.total!
+    model.spec = { ...model.spec, steps: [{ weight: 5, hold: '1m' }, { weight: 25, hold: '9m' }, { weight: 100, hold: '1m' }] }
+    model.pass()
+    expect(served(model)).toBeGreaterThanOrEqual(before)
+  })
+  it('counts what a promoted version failed before the way back', () => {
+    const model = adopted()
+    model.release('r2')
+    model.until((m) => m.status?.stable?.revision === 'r2')
+    model.behaviour.set('r2', { errors: 0.5 })
+    expect(model.until((m) => m.phase === 'RolledBack', 20)).toBe(true)
+    expect(model.status?.history[0]).toMatchObject({ revision: 'r2', outcome: 'RolledBack' })
+    expect(model.status!.history[0]!.requests.lost).toBeGreaterThan(0)
+  })
+})
+
 describe('requests of people', () => {
   it('abort takes the traffic away in the same pass, and is answered', () => {
     const model = adopted()
