@@ -40,13 +40,18 @@ export function findings(all: readonly Given[], settings: LintSettings): { reado
   for (const given of ours) {
     const problems = shape(given)
     found.push(...problems)
-    if (given.object.kind !== 'Rollout' || problems.length > 0) continue
+    if (given.object.kind !== 'Rollout') continue
     const world = worlds(folder(given))
     const { namespace, name } = given.object.metadata
     const observation = observe(world, `${namespace}/${name}`, { ...settings, propagationDelayMs: 0, identity: 'lint' }, new Map(), 0)
     if (observation.state !== 'Seen' || world.get('Rollout', namespace!, name) !== given.object) continue
-    rollouts.push({ given, plan: observation.plan })
-    found.push(...steps(given, observation.plan, settings), ...besides({ given, all, world, ...observation }))
+    const beside = besides({ given, all, world, ...observation })
+    // Of an invalid spec only that is judged which does not rest on what is wrong.
+    if (problems.length > 0) found.push(...beside.filter(({ rule }) => ['WorkloadMissing', 'HPATargetsWorkload', 'ReplicasContested'].includes(rule)))
+    else {
+      rollouts.push({ given, plan: observation.plan })
+      found.push(...steps(given, observation.plan, settings), ...beside)
+    }
   }
   return { findings: found, rollouts }
 }

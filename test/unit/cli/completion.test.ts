@@ -27,6 +27,10 @@ describe('what may come next', () => {
     expect(all).not.toContain('complete')
     expect(all).not.toContain('generate')
   })
+  test('docs/cli.md has an example of each', async () => {
+    const examples = [...readFileSync(join(root, 'docs/cli.md'), 'utf8').matchAll(/^```sh\n([\s\S]*?)^```/gm)].map(([, text]) => text).join('')
+    for (const verb of (await values('')).filter(one => one !== 'help')) expect(examples).toMatch(new RegExp(`\\bsluice ${verb}\\b`))
+  })
   test('flags and their values', async () => {
     expect(await values('get', '--out')).toEqual(['--output'])
     expect(await values('get', '-o', '')).toEqual(['wide', 'json', 'yaml'])

@@ -114,6 +114,10 @@ describe('beside other objects', () => {
     const path = file('hpa.yaml', 'apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: checkout, namespace: shop}\nspec:\n  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: checkout}\n')
     expect(await told()).toMatchObject({ code: 1, findings: [{ file: path, line: 5, column: 3, rule: 'HPATargetsWorkload' }] })
   })
+  test('what does not rest on an invalid field is said with it', async () => {
+    file('a.yaml', `${rollout().replace('hold: 2m}]', 'hold: 2min}]')}---\n${deployment('checkout', '  replicas: 3\n')}`)
+    expect((await told()).findings.map(one => one.rule)).toEqual(['InvalidSpec', 'ReplicasContested'])
+  })
   test('replicas of the template in Git, and of a Rollout that is scaled', async () => {
     file('a.yaml', rollout('  replicas: 3\n'))
     file('b.yaml', deployment('checkout', '  replicas: 3\n'))
