@@ -17,7 +17,7 @@ export type Measure =
   /** Requests that clients sent through each arm's door, none of them bad; through a shared host, or without a door, what arrived at the workloads. */
   | { readonly kind: 'DoorRequests' }
 
-/** Data planes whose series can be asked. `Istio`: sidecars and waypoints. `Linkerd`: by the workloads that answer, `LinkerdRoute`: by the backends of routes. */
+/** Data planes whose series can be asked. `Linkerd` tells by the workloads that answer, `LinkerdRoute` by the backends of routes. */
 export const telemetries = ['Istio', 'Linkerd', 'LinkerdRoute', 'EnvoyGateway', 'Traefik'] as const
 export type Telemetry = (typeof telemetries)[number]
 

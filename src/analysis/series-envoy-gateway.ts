@@ -6,7 +6,8 @@ export const envoyGateway: DataPlane = {
   leaves(arm, measure) {
     const { clusters = [] } = arm
     if (clusters.length === 0) return []
-    const select = (metric: string, ...more: string[]): readonly Series[] => [{ metric: `envoy_cluster_upstream_${metric}`, matchers: [oneOf('envoy_cluster_name', clusters), ...more] }]
+    const select = (metric: string, ...more: string[]): readonly Series[] =>
+      [{ metric: `envoy_cluster_upstream_${metric}`, matchers: [oneOf('envoy_cluster_name', clusters), ...more] }]
     return counted(measure, select('rq'), select('rq', 'envoy_response_code=~"5.."'), select('rq_time_bucket'))
   },
 }

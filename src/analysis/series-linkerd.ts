@@ -9,8 +9,9 @@ export const linkerd: DataPlane = {
     const inbound = ['direction="inbound"', 'route_name!="probe"', is('namespace', arm.namespace), oneOf('deployment', arm.workloads)]
     const responses = (...more: string[]): Series => ({ metric: 'response_total', matchers: [...inbound, ...more] })
     const door = doorOf(arm)
-    const sent = { metric: 'response_total', matchers: ['direction="outbound"', is('dst_namespace', door?.namespace ?? ''), is('dst_service', door?.service ?? '')] }
-    const total = measure === 'DoorRequests' && door && !shared ? sent : responses()
+    const sentTo = ({ namespace, service }: { namespace: string; service: string }): Series =>
+      ({ metric: 'response_total', matchers: ['direction="outbound"', is('dst_namespace', namespace), is('dst_service', service)] })
+    const total = measure === 'DoorRequests' && door && !shared ? sentTo(door) : responses()
     return counted(measure, [total], [responses('classification="failure"')], [{ metric: 'response_latency_ms_bucket', matchers: inbound }])
   },
 }

@@ -1,4 +1,4 @@
-/** Traefik as a Gateway: what it counts for each Service behind a route, also where no connection came about. gRPC failures behind HTTP 200 are not among it. */
+/** Traefik as a Gateway: what it counts for each Service behind a route, also what reached nobody. gRPC failures behind HTTP 200 are not among it. */
 import { counted, type DataPlane, doorOf, quoted, regexEscaped, type Series } from './series.ts'
 
 export const traefik: DataPlane = {

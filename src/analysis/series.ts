@@ -1,4 +1,4 @@
-/** Which series a data plane exposes, as selectors; names of namespaces, workloads and doors are user input, so every value is quoted and every regex escaped. */
+/** Series of data planes as selectors. Names of namespaces, workloads and doors are user input: every value is quoted, every regex escaped. */
 import type { ArmSeries, Measure } from './reading.ts'
 
 /** What an element counts. `lost`: requests that never arrived at a pod, part of neither `total` nor `bucket`. `bucket` comes with `le`. */

@@ -107,8 +107,8 @@ export const istio = ruled(
 )
 export const smi = z.strictObject({})
 const otherNamespace = (object: string) =>
-  `Its namespace. Default: that of the Rollout. Another one must grant it, by the annotation \`sluice.dev/allow-from: <namespace of the Rollout>\` on the ${object} `
-  + 'or a ReferenceGrant.'
+  'Its namespace. Default: that of the Rollout. Another one must grant it, by the annotation `sluice.dev/allow-from: <namespace of the Rollout>` '
+  + `on the ${object} or a ReferenceGrant.`
 const routeKind = z.enum(['HTTPRoute', 'GRPCRoute'])
 export const parentRef = z.strictObject({
   kind: z.enum(['Gateway', 'Service']).optional().describe('`Gateway`, or `Service` for the callers in a mesh that serves the Gateway API. Default `Gateway`.'),
@@ -137,7 +137,8 @@ export const routeRef = z.strictObject({
 export const gatewayAPI = ruled(
   z.strictObject({
     managed: managedGatewayAPI.optional().describe(
-      'Sluice makes and owns the route `<name>`. It goes with the Rollout: callers in a mesh then reach the Service as it is, those of a Gateway need a route of your own.',
+      'Sluice makes and owns the route `<name>`. It goes with the Rollout: callers in a mesh then reach the Service as it is, '
+      + 'those of a Gateway need a route of your own.',
     ),
     routeRefs: ruled(z.array(routeRef).min(1).max(8), ...routeRefsRules).optional().describe(
       'Your own routes, in which Sluice changes the weights of the two sides and nothing else.',
@@ -203,8 +204,8 @@ export const check = ruled(
 )
 export const analysis = z.strictObject({
   telemetry: z.enum(telemetries).optional().describe(
-    'Whose metrics are read: `Istio` (sidecars and waypoints), `Linkerd` (proxies of the pods), `LinkerdRoute` (proxies of the callers, by backend of a route), '
-    + '`EnvoyGateway`, `Traefik`. Default: those of the mesh in `traffic`; required with `gatewayAPI`, which does not say who implements it.',
+    'Whose metrics are read: `Istio` (sidecars and waypoints), `Linkerd` (proxies of the pods), `LinkerdRoute` (proxies of the callers, by backend of a '
+    + 'route), `EnvoyGateway`, `Traefik`. Default: those of the mesh in `traffic`; required with `gatewayAPI`, which does not say who implements it.',
   ),
   interval: positiveDuration.optional().describe('Time between two evaluations. Default: two scrapes of the metric source.'),
   failureLimit: count(0, 100).optional().describe('Failed evaluations in a row that are tolerated before a verdict is Fail. Default `1`.'),

@@ -45,7 +45,8 @@ export const virtualServiceRefsRules: readonly Rule<readonly ObjectRef[]>[] = [
 interface RouteRef extends ObjectRef { kind: string }
 export const routeRefsRules: readonly Rule<readonly RouteRef[]>[] = [
   {
-    cel: "self.all(a, self.exists_one(b, a.kind == b.kind && a.name == b.name && (has(a.__namespace__) ? a.__namespace__ : '') == (has(b.__namespace__) ? b.__namespace__ : '')))",
+    cel: 'self.all(a, self.exists_one(b, a.kind == b.kind && a.name == b.name && '
+      + "(has(a.__namespace__) ? a.__namespace__ : '') == (has(b.__namespace__) ? b.__namespace__ : '')))",
     message: 'each route is named once: list all its rules in one entry',
     holds: (refs) => refs.every((ref) => refs.filter((other) => ref.kind === other.kind && sameRef(ref, other)).length === 1),
   },
@@ -146,8 +147,10 @@ export const specRules: readonly Rule<Spec>[] = [
     holds: ({ traffic, analysis }) => traffic?.gatewayAPI === undefined || analysis === undefined || analysis.telemetry !== undefined,
   },
   {
-    cel: "!(has(self.traffic) && !has(self.traffic.gatewayAPI) && has(self.analysis) && has(self.analysis.telemetry)) || self.analysis.telemetry in ['Istio', 'Linkerd']",
-    message: 'analysis.telemetry is of a data plane that counts routes of the Gateway API: with traffic.istio and traffic.smi write Istio or Linkerd, or leave it out',
+    cel: '!(has(self.traffic) && !has(self.traffic.gatewayAPI) && has(self.analysis) && has(self.analysis.telemetry)) '
+      + "|| self.analysis.telemetry in ['Istio', 'Linkerd']",
+    message: 'analysis.telemetry is of a data plane that counts routes of the Gateway API: '
+      + 'with traffic.istio and traffic.smi write Istio or Linkerd, or leave it out',
     holds: ({ traffic, analysis }) =>
       traffic === undefined || traffic.gatewayAPI !== undefined || analysis?.telemetry === undefined || ['Istio', 'Linkerd'].includes(analysis.telemetry),
   },

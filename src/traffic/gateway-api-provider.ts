@@ -3,7 +3,7 @@ import type { KubeObject } from '../rollout/objects.ts'
 import { gatewayAPI, places as gatewayLayout, ruleLabels } from './gateway-api.ts'
 import { listOf, type Path } from './json.ts'
 import { problem, type Problem } from './layout.ts'
-import type { Managed, ManagedRoute, Provider, Traffic, Uptake } from './provider.ts'
+import type { Clusters, Managed, ManagedRoute, Provider, Traffic, Uptake } from './provider.ts'
 import type { Arms, Selector } from './router.ts'
 import { canaryWeight } from './weights.ts'
 
@@ -35,8 +35,9 @@ function managed(traffic: Traffic, wanted: ManagedRoute): Managed {
   if (problems.length > 0) return { problems }
   const { kind, apiVersion, name, namespace, labels, ownerReferences, arms, total } = wanted
   const canary = canaryWeight(wanted.canary, total)
+  const port = named[0] ?? ports[0]
   const ref = (door: 'stable' | 'canary', weight: number): object =>
-    ({ group: '', kind: 'Service', name: arms[door].service, port: named[0] ?? ports[0], weight, ...(wanted.telemetry === 'EnvoyGateway' ? toldApart(door) : {}) })
+    ({ group: '', kind: 'Service', name: arms[door].service, port, weight, ...(wanted.telemetry === 'EnvoyGateway' ? toldApart(door) : {}) })
   const rule = {
     ...(kind === 'HTTPRoute' ? { matches: [{ path: { type: 'PathPrefix', value: '/' } }] } : {}),
     backendRefs: [ref('stable', total - canary), ref('canary', canary)],
@@ -45,7 +46,8 @@ function managed(traffic: Traffic, wanted: ManagedRoute): Managed {
     const service = parent.kind === 'Service'
     return { group: service ? '' : gatewayGroup, kind: service ? 'Service' : 'Gateway', ...withoutKind(parent) }
   })
-  return { object: { apiVersion, kind, metadata: { name, namespace, labels, ownerReferences }, spec: { parentRefs: parents, ...(hostnames ? { hostnames } : {}), rules: [rule] } } }
+  const spec = { parentRefs: parents, ...(hostnames ? { hostnames } : {}), rules: [rule] }
+  return { object: { apiVersion, kind, metadata: { name, namespace, labels, ownerReferences }, spec } }
 }
 function withoutKind({ kind: _, ...parent }: ManagedSpec['parentRefs'][number]): object {
   return parent
@@ -57,17 +59,19 @@ function toldApart(door: string): object {
 }
 
 /** `httproute/<namespace>/<name>/rule/<index>/backend/<index>` for each rule of the split. */
-function clusters(route: KubeObject, arms: Arms, selector: Selector): ReturnType<NonNullable<Provider['clusters']>> {
+function clusters(route: KubeObject, arms: Arms, selector: Selector): Clusters {
   const { places } = gatewayLayout(route, arms, selector)
+  const where = `${route.kind} ${route.metadata.namespace}/${route.metadata.name}`
   const name = (path: Path): string =>
     `${route.kind.toLowerCase()}/${route.metadata.namespace}/${route.metadata.name}/rule/${path[2]}/backend/${path[4]}`
   const joined = places.filter((place) => !listOf(route.spec.rules[Number(place.stable.path[2])]?.backendRefs).some((ref) => listOf(ref?.filters).length > 0))
-  const remedy = 'give one of its backendRefs a filter, for example {type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: x-sluice-door, value: canary}]}}'
+  const remedy = 'give one of its backendRefs a filter, for example '
+    + '{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: x-sluice-door, value: canary}]}}'
   return {
     stable: places.map((place) => name(place.stable.path)),
     canary: places.map((place) => name(place.canary.path)),
     problems: joined.map((place) => problem(
-      'TelemetryNotSplit', `Envoy Gateway counts both sides of rule "${place.label}" of ${route.kind} ${route.metadata.namespace}/${route.metadata.name} as one: ${remedy}`,
+      'TelemetryNotSplit', `Envoy Gateway counts both sides of rule "${place.label}" of ${where} as one: ${remedy}`,
     )),
   }
 }

@@ -34,7 +34,7 @@ export function ruleLabels(object: KubeObject | undefined, arms: Arms | undefine
   if (!object) return selector.routes ?? []
   const all = rulesOf(object)
   if (selector.routes) return selector.routes.map((name) => labelOf(selected(all, name)) ?? name)
-  return arms ? all.filter(({ refs }) => [arms.stable, arms.canary].every((arm) => indexes(refs, arm, object).length > 0)).map(({ rule }) => matchLabel(rule, 'matches')) : []
+  return arms ? leadingTo(all, arms, object).map(({ rule }) => matchLabel(rule, 'matches')) : []
 }
 function labelOf(rule: Rule | undefined): string | undefined {
   return rule && matchLabel(rule.rule, 'matches')
@@ -56,13 +56,18 @@ export function places(object: KubeObject, arms: Arms, selector: Selector): { pl
   const missing = (routes ?? []).filter((name) => !selected(all, name)).map((name) => notFound(object, name, all))
   const chosen = routes
     ? [...new Set(routes.flatMap((name) => selected(all, name) ?? []))]
-    : all.filter(({ refs }) => [arms.stable, arms.canary].every((arm) => indexes(refs, arm, object).length > 0))
+    : leadingTo(all, arms, object)
   const outcomes = chosen.map((rule) => placeOf(object, rule, arms))
   const lacking = chosen.length === 0 && missing.length === 0 ? [lacksDoors(object, all.findLast(({ refs }) => refs.length > 0), arms)] : []
   return {
     places: outcomes.flatMap((outcome) => ('place' in outcome ? [outcome.place] : [])),
     problems: [...missing, ...lacking, ...outcomes.flatMap((outcome) => ('problem' in outcome ? [outcome.problem] : []))],
   }
+}
+
+/** The rules in which both arms are backendRefs. */
+function leadingTo(all: readonly Rule[], arms: Arms, object: KubeObject): readonly Rule[] {
+  return all.filter(({ refs }) => [arms.stable, arms.canary].every((arm) => indexes(refs, arm, object).length > 0))
 }
 
 /** Which backendRefs are this Service. Other kinds, and Services of other namespaces, are foreign. */
@@ -79,13 +84,15 @@ function placeOf(object: KubeObject, rule: Rule, arms: Arms): Outcome {
   if (stable.length === 0 || canary.length === 0) return { problem: lacksDoors(object, rule, arms) }
   const where = `rule ${quoted(rule)} of ${called(object)}`
   for (const [indices, arm] of [[stable, arms.stable], [canary, arms.canary]] as const) {
-    if (indices.length > 1) return { problem: problem('DestinationRepeated', `${where} names Service ${arm.service} ${indices.length} times: keep one of them`) }
+    const repeated = `${where} names Service ${arm.service} ${indices.length} times: keep one of them`
+    if (indices.length > 1) return { problem: problem('DestinationRepeated', repeated) }
   }
   const cells: Cell[] = []
   for (const index of [stable[0]!, canary[0]!]) {
     const { weight } = rule.refs[index]
     if (weight !== undefined && (!Number.isSafeInteger(weight) || weight < 0 || weight > greatest)) {
-      return { problem: problem('WeightInvalid', `${where} has weight ${JSON.stringify(weight)} at backendRef ${index}: write an integer from 0 to ${greatest}`) }
+      const invalid = `${where} has weight ${JSON.stringify(weight)} at backendRef ${index}: write an integer from 0 to ${greatest}`
+      return { problem: problem('WeightInvalid', invalid) }
     }
     cells.push({ path: [...pathOf(rule), 'backendRefs', index, 'weight'], value: weight, units: weight ?? 1, written: (units) => units })
   }
@@ -94,7 +101,8 @@ function placeOf(object: KubeObject, rule: Rule, arms: Arms): Outcome {
   if (total === 0) return { problem: nothingToShare(where, arms.stable.service, arms.canary.service) }
   if (total <= greatest) return { place }
   const remedy = `one of them must be able to carry it all and the API allows ${greatest}: write smaller weights of the same ratio`
-  return { problem: problem('WeightNotExpressible', `${where} gives weights of ${total} together to ${arms.stable.service} and ${arms.canary.service}; ${remedy}`) }
+  const both = `${arms.stable.service} and ${arms.canary.service}`
+  return { problem: problem('WeightNotExpressible', `${where} gives weights of ${total} together to ${both}; ${remedy}`) }
 }
 
 function pathOf(rule: Rule): readonly (string | number)[] {

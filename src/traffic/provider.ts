@@ -1,4 +1,4 @@
-/** What a provider of `spec.traffic` tells the controller beside its router: which objects it means, what ours has to look like, and whether they are in force. Pure. */
+/** What a provider tells the controller beside its router: which objects `spec.traffic` means, what ours has to look like, whether they are in force. Pure. */
 import type { KubeObject, OwnerReference } from '../rollout/objects.ts'
 import type { Telemetry } from '../analysis/reading.ts'
 import type { RolloutSpec } from '../rollout/schema.ts'
@@ -53,6 +53,13 @@ export interface Uptake {
 /** The other object by which a mesh tells of its uptake; undefined where it does not exist, NotServed where the kind is not. */
 export type Find = (kind: 'ServiceProfile', namespace: string, name: string) => KubeObject | 'NotServed' | undefined
 
+/** Names in the order of the rules, and why requests of a rule cannot be told apart. */
+export interface Clusters {
+  readonly stable: readonly string[]
+  readonly canary: readonly string[]
+  readonly problems: readonly Problem[]
+}
+
 export interface Provider {
   readonly router: Router
   /** The field that carries the weights, in the words of fieldsV1. */
@@ -65,7 +72,7 @@ export interface Provider {
   /** Left out where nothing can be asked. */
   readonly uptake?: (object: KubeObject, find: Find, clusterDomain: string) => Uptake
   /** What Envoy Gateway calls the two sides in its series, or why it does not tell them apart. Left out where it never serves. */
-  readonly clusters?: (object: KubeObject, arms: Arms, selector: Selector) => { readonly stable: readonly string[]; readonly canary: readonly string[]; readonly problems: readonly Problem[] }
+  readonly clusters?: (object: KubeObject, arms: Arms, selector: Selector) => Clusters
   /** The labels of the routes that a selector means, for claims; `object` is undefined where it does not exist. */
   readonly labels: (object: KubeObject | undefined, arms: Arms | undefined, selector: Selector) => readonly string[]
 }

@@ -51,7 +51,8 @@ function claimsOf(scope: Scope, rollout: KubeObject): Claims {
     ...(planned.mode === 'Revisions' ? [`Service ${namespace}/${doorNames(named).stable}`] : []),
     ...places.filter((place) => place.managed).map((place) => `${place.kind} ${place.namespace}/${place.name}`),
   ]
-  const routes = places.filter((place) => !place.managed).map((place) => ({ object: `${place.kind} ${place.namespace}/${place.name}`, provider: provider!, place }))
+  const routes = places.filter((place) => !place.managed)
+    .map((place) => ({ object: `${place.kind} ${place.namespace}/${place.name}`, provider: provider!, place }))
   const all = [...objects, ...routes.map(({ object }) => object)]
   const claims: Claims = { all, createdAt: timeOf(rollout.metadata.creationTimestamp), spec, named, objects, routes }
   known.set(rollout, claims)
@@ -75,7 +76,8 @@ function overlap(scope: Scope, mine: Claims, other: KubeObject): string | undefi
 }
 
 /** The routes that a claim means: those it names, else those in which both of its arms are destinations. */
-function labelsOf(scope: Scope, { metadata: { namespace = '' } }: KubeObject, { spec, named }: Claims, { provider, place }: Claims['routes'][number]): readonly string[] {
+function labelsOf(scope: Scope, { metadata: { namespace = '' } }: KubeObject, { spec, named }: Claims, claim: Claims['routes'][number]): readonly string[] {
+  const { provider, place } = claim
   const { clusterDomain } = scope.settings
   const object = scope.world.get(place.kind, place.namespace, place.name)
   return provider.labels(object, armsOf(spec, named, namespace, clusterDomain), { clusterDomain, ...(place.routes ? { routes: place.routes } : {}) })

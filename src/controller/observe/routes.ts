@@ -4,7 +4,7 @@ import type { RolloutStatus } from '../../rollout/schema.ts'
 import type { Blocker, RouteSeen } from '../../rollout/seen.ts'
 import { managedTotal, problemsOfSteps } from '../../traffic/expressible.ts'
 import { placesOf, type Provider, type RouteKind, type RoutePlace } from '../../traffic/index.ts'
-import type { Uptake } from '../../traffic/provider.ts'
+import type { Clusters, Find, Uptake } from '../../traffic/provider.ts'
 import type { Arms, RouteReading, Router, Selector } from '../../traffic/router.ts'
 import { fieldManager } from '../../kube/client.ts'
 import { lastWriter } from '../../kube/writers.ts'
@@ -114,12 +114,12 @@ function meshNotServed({ kind, provider }: Route): { reason: string; message: st
   return { reason: 'MeshNotServed', message: `the API server does not serve ${kind}: install ${provider.needs}, or choose another provider in spec.traffic` }
 }
 
-function clustersOf({ plan }: Scope, { provider, arms, selector }: Route, object: KubeObject): ReturnType<NonNullable<Provider['clusters']>> | undefined {
+function clustersOf({ plan }: Scope, { provider, arms, selector }: Route, object: KubeObject): Clusters | undefined {
   return plan.telemetry === 'EnvoyGateway' ? provider.clusters?.(object, arms, selector) : undefined
 }
 
 /** Where nothing can be asked, what is written counts as taken over. */
 function uptakeOf({ world, settings }: Scope, { provider }: Route, object: KubeObject): Uptake {
-  const find: Parameters<NonNullable<Provider['uptake']>>[1] = (kind, namespace, name) => (world.state(kind) === 'NotServed' ? 'NotServed' : world.get(kind, namespace, name))
+  const find: Find = (kind, namespace, name) => (world.state(kind) === 'NotServed' ? 'NotServed' : world.get(kind, namespace, name))
   return provider.uptake?.(object, find, settings.clusterDomain) ?? { followed: true, problems: [] }
 }
