@@ -5,7 +5,7 @@ import { flipDeadline, mayNotRaise } from './journey.ts'
 import { inJourney, type Pass, revisionNamed, shareOf, stableBroken, target, wantedCount } from './pass.ts'
 import { contested, notSwapped } from './rest.ts'
 import type { Condition } from './schema.ts'
-import { evidenceSince } from './verdicts.ts'
+import { answers, evidenceSince } from './verdicts.ts'
 
 interface Claim {
   readonly type: string
@@ -58,7 +58,7 @@ function promoted(pass: Pass): Claim {
 /** Why nothing will happen until somebody changes something; undefined: it works or waits. */
 function stalledBy(pass: Pass): { reason: string; message: string } | undefined {
   const [problem] = pass.problems
-  if (problem) return { reason: 'InvalidSpec', message: pass.problems.map(({ field, message }) => `${field}: ${message}`).join('; ') }
+  if (problem) return { reason: 'InvalidSpec', message: pass.problems.map(({ message }) => message).join('; ') }
   const blockers = pass.next.phase === 'Blocked' || pass.next.phase === 'Adopting' ? adoptionBlockers(pass) : pass.seen.blockers
   const blocker = blockers.find((candidate) => candidate.stalled && (candidate.stops === 'Raise' || pass.next.phase === 'Blocked' || pass.next.phase === 'Adopting'))
   if (blocker) return blocker
@@ -91,7 +91,8 @@ function notMoving(pass: Pass): string | undefined {
   const { next } = pass
   if (next.phase !== 'Holding' && next.phase !== 'Held' && next.phase !== 'AwaitingApproval') return undefined
   const since = evidenceSince(pass)
-  const reading = pass.seen.readings.findLast((candidate) => next.checks.some((check) => check.name === candidate.question.check) && candidate.answer.state === 'Counts')
+  // Only what was counted at this split: at the last one the canary had its share of then.
+  const reading = next.checks.flatMap((check) => answers(pass, check.name)).findLast((candidate) => candidate.answer.state === 'Counts')
   if (since === undefined || reading?.answer.state !== 'Counts') return undefined
   const { canary, stable } = reading.answer
   const weight = next.journey?.weight.wanted ?? 0
@@ -123,7 +124,7 @@ export function message(pass: Pass): string {
     case 'Held':
       return `held: ${next.journey?.held?.message ?? ''}; sluice resume ${name}, sluice promote ${name} or sluice abort ${name}`
     case 'Blocked':
-      return pass.problems.length > 0 ? `spec is invalid: ${pass.problems[0]!.field}: ${pass.problems[0]!.message}` : pass.awaiting
+      return pass.problems.length > 0 ? `spec is invalid: ${pass.problems[0]!.message}` : pass.awaiting
     case 'Closing':
     case 'Draining':
       return `${next.journey?.closing?.message ?? ''}${pass.awaiting ? `; waiting for ${pass.awaiting}` : ''}`

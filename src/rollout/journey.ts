@@ -44,7 +44,7 @@ function gates(pass: Pass): string | undefined {
 /** Why no raise may happen now, whatever the step; undefined: none. */
 export function mayNotRaise(pass: Pass): string | undefined {
   const [problem] = pass.problems
-  if (problem) return `a valid spec: ${problem.field}: ${problem.message}`
+  if (problem) return `a valid spec: ${problem.message}`
   if (pass.plan.paused) return 'spec.paused to be false'
   if (pass.next.paused) return `a person to resume it: sluice resume ${pass.seen.rollout.name}`
   return pass.seen.blockers.find((blocker) => blocker.stops === 'Raise')?.message

@@ -27,7 +27,8 @@ export function verdicts(pass: Pass): void {
   if (pass.next.journey && measured !== undefined && inJourney(pass.next)) pass.next.journey.weight.measured = Math.round(measured * 10) / 10
 }
 
-const answers = (pass: Pass, check: string): Reading[] =>
+/** What was answered to this check about the split that stands, oldest first. */
+export const answers = (pass: Pass, check: string): Reading[] =>
   pass.seen.readings.filter(({ question }) => question.check === check && question.id === questionId(pass.next, check)).sort((a, b) => a.question.at - b.question.at)
 
 /** Since when evidence counts: the split was seen and had propagated; in retainStable, since the promotion. */

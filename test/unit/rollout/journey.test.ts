@@ -114,6 +114,27 @@ describe('a journey', () => {
   })
 })
 
+describe('traffic that should arrive', () => {
+  const notMoving = (model: Model) => model.status?.conditions.find((condition) => condition.type === 'TrafficNotMoving' && condition.status === 'True')
+  const steps = [{ weight: 5, hold: '2m' }, { weight: 60, hold: '2m' }, { weight: 100, hold: '2m' }]
+  it('is not missed at the next step for what the last one had', () => {
+    const model = adopted()
+    model.spec = { ...model.spec, steps }
+    model.release('r2')
+    const said = new Set<string>()
+    expect(model.until((m) => (said.add(notMoving(m)?.message ?? ''), m.status?.stable?.revision === 'r2'))).toBe(true)
+    expect([...said]).toEqual([''])
+  })
+  it('and does not: that is said, with what may be the reason', () => {
+    const model = adopted()
+    model.spec = { ...model.spec, steps }
+    model.release('r2')
+    model.shareOf = () => 0
+    expect(model.until((m) => notMoving(m) !== undefined)).toBe(true)
+    expect(notMoving(model)?.message).toMatch(/^0 of \d+ requests reached the canary at weight 5%/)
+  })
+})
+
 describe('the price of a release', () => {
   const holding25 = (): Model => {
     const model = adopted()
