@@ -3,7 +3,7 @@ import type { Clock } from '../telemetry/clock.ts'
 import type { Pace } from './notify-channel.ts'
 
 export interface Visitor {
-  /** One try. Not done: it stands first in line again after the pause. Never rejects. */
+  /** One try. Not done: it stands in line again, behind the others, who may be luckier. Never rejects. */
   run(): Promise<{ readonly done: boolean; readonly retryAfterMs?: number }>
 }
 export interface DeskOptions {
@@ -65,7 +65,7 @@ export class Desk {
     this.#running--
     if (done) this.#failures = 0
     else {
-      this.#line.unshift(visitor)
+      this.#line.push(visitor)
       this.#failures++
     }
     const backoff = firstPause * 2 ** Math.min(this.#failures - 1, 20)

@@ -180,7 +180,6 @@ export class Notifier {
     for (const note of line.box.outbox) {
       if (line.done.has(note.id)) continue
       if (line.events !== undefined && !line.events.has(eventOf(note.type))) line.done.add(note.id)
-      else if (this.#expired(note)) this.#giveUp(line, note, 'for a day')
       else return note
     }
     return undefined

@@ -119,9 +119,9 @@ function conclude(pass: Pass): Decision {
   next.conditions = conditions(pass)
   next.writer = pass.settings.identity
   next.writtenAt = iso(pass.now)
-  wakeForValues(pass, before)
   const told = notes(before, next, pass.now)
   next.outbox = posted(next.outbox, told, new Set(seen.delivered))
+  wakeForValues(pass, before)
   const commit = differs(before, next, pass.now) ? next : undefined
   return {
     lower: unique(pass.lower),

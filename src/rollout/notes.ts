@@ -69,6 +69,7 @@ function endNote(before: RolloutStatus | undefined, after: RolloutStatus): Draft
   const { outcome, reason } = journey.ended!
   const entry = after.history.find((one) => one.endedAt === journey.ended!.at)
   const cost = `${journey.requests.served} requests served, ${journey.requests.lost} lost`
+  const check = before?.checks.find((candidate) => candidate.name === journey.closing?.check)
   const failed = outcome === 'RolledBack' ? `: ${journey.closing?.message ?? reason}` : ''
   return {
     type: outcome,
@@ -80,6 +81,7 @@ function endNote(before: RolloutStatus | undefined, after: RolloutStatus): Draft
     ...progress({ stable: before?.stable, canary: before?.canary ?? after.canary, journey }),
     requests: journey.requests,
     ...(journey.closing?.check ? { check: journey.closing.check } : {}),
+    ...(check ? { value: check.value, bound: check.bound } : {}),
     ...(journey.closing?.requestedBy ? { by: journey.closing.requestedBy } : {}),
     message: `${entry?.revision ?? after.canary?.revision ?? 'the canary'} ${words[outcome]}${failed} (${cost})`,
   }
