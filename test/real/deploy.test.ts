@@ -1,8 +1,8 @@
 /** The installation as people apply it: the same from kustomize and Helm, rights that suffice and do not exceed, upgrade, uninstall, and what is in the image. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import packageJson from '../../package.json' with { type: 'json' }
@@ -21,6 +21,9 @@ const chart = join(root, 'deploy/helm/sluice')
 const system = 'sluice-system'
 const account = (namespace: string) => `system:serviceaccount:${namespace}:sluice-controller`
 const textOf = (path: string) => readFileSync(join(root, path), 'utf8')
+
+/** kubectl without a cluster. */
+const programs = () => connect({ kubeconfig: '', url: '', token: '', ca: '', dir: '', assets: process.env['KUBEBUILDER_ASSETS']!, pids: {} })
 
 interface Rule {
   readonly apiGroups: readonly string[]
@@ -50,6 +53,20 @@ describe('rights of the controller', () => {
     expect(all.filter((right) => /\*|secrets|serviceaccounts|token|impersonate|escalate|bind|exec|rbac|nodes/.test(right.replace(/policybindings/, '')))).toEqual([])
     expect(roles.flatMap(({ rules }) => rules).filter((rule) => rule.apiGroups.includes('*'))).toEqual([])
   })
+})
+
+const noKubectl = controlPlaneMissing()
+test.skipIf(noKubectl)(`the overlay that docs/install.md shows ${noKubectl ?? ''}`, async () => {
+  const shown = /```yaml\n(# kustomization\.yaml\n[\s\S]*?)```/.exec(textOf('docs/install.md'))![1]!
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-overlay-'))
+  try {
+    writeFileSync(join(folder, 'kustomization.yaml'), shown.replace('../sluice/deploy', relative(realpathSync(folder), join(root, 'deploy'))))
+    const controller = (await kustomized(programs(), folder)).find(({ kind }) => kind === 'Deployment')!.spec.template.spec.containers[0]
+    expect(controller.image).toBe(`registry.my-company.example/platform/sluice:${packageJson.version}`)
+    expect(controller.args.filter((arg: string) => arg.startsWith('--prometheus'))).toEqual(['--prometheus=http://prometheus.monitoring:9090'])
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })
 
 test('the CRDs of deploy/ are all CRDs', () => {
@@ -136,7 +153,6 @@ describe('the image', () => {
 
 const noChart = helmMissing() ?? controlPlaneMissing()
 describe.skipIf(noChart)(`the chart ${noChart ?? ''}`, () => {
-  const kubectl = () => connect({ kubeconfig: '', url: '', token: '', ca: '', dir: '', assets: process.env['KUBEBUILDER_ASSETS']!, pids: {} })
   const rendered = async (namespace: string, ...sets: readonly string[]) => {
     const done = await helm(['template', 'sluice', chart, '-n', namespace, ...sets.flatMap((set) => ['--set', set])])
     if (done.status !== 0) throw new Error(done.stderr)
@@ -156,7 +172,7 @@ describe.skipIf(noChart)(`the chart ${noChart ?? ''}`, () => {
     { overlay: 'overlays/namespace', namespace: 'shop', sets: ['scope=Namespace', 'crds.install=false', 'access.install=false'] },
     { overlay: 'overlays/network-policy', namespace: system, sets: ['networkPolicy.enabled=true'] },
   ])('makes the same objects as deploy/$overlay', async ({ overlay, namespace, sets }) => {
-    expect(plain(await rendered(namespace, ...sets))).toEqual(plain(await kustomized(kubectl(), overlay)))
+    expect(plain(await rendered(namespace, ...sets))).toEqual(plain(await kustomized(programs(), overlay)))
   })
 
   test('passes its lint, keeps CRDs unless told otherwise, and takes values into the places they are for', async () => {
@@ -299,14 +315,21 @@ describe.skipIf(missing)(`an installation, from the first day to the last ${miss
     const as = (method: string, path: string, body?: unknown) => plane.request(method, path, body, { token })
     const deployment = `/apis/apps/v1/namespaces/${scene.namespace}/deployments/theirs`
     const service = `/api/v1/namespaces/${scene.namespace}/services/theirs`
-    for (const path of [deployment, service]) {
+    const istio = `networking.istio.io/v1/destinationrules`
+    await scene.apply(istio, { apiVersion: 'networking.istio.io/v1', kind: 'DestinationRule', metadata: { name: 'theirs' }, spec: { host: 'theirs' } })
+    await scene.apply(istio.replace('destinationrules', 'virtualservices'), { apiVersion: 'networking.istio.io/v1', kind: 'VirtualService', metadata: { name: 'theirs' }, spec: { hosts: ['theirs'], http: [{ route: [{ destination: { host: 'theirs' } }] }] } })
+    const [rule, route] = ['destinationrules', 'virtualservices'].map((plural) => `/apis/networking.istio.io/v1/namespaces/${scene.namespace}/${plural}/theirs`)
+    for (const path of [deployment, service, rule!, route!]) {
       const deleted = await as('DELETE', path)
       expect([deleted.status, deleted.body.message]).toEqual([403, expect.stringContaining('deletes only objects that bear the label sluice.dev/rollout')])
     }
-    for (const [path, patch] of [[deployment, { spec: { replicas: 0 } }], [deployment, { spec: { minReadySeconds: 3 } }], [service, { spec: { selector: { app: 'other' } } }]] as const) {
+    for (const [path, patch] of [[deployment, { spec: { replicas: 0 } }], [deployment, { spec: { minReadySeconds: 3 } }], [service, { spec: { selector: { app: 'other' } } }], [rule!, { spec: { host: 'other' } }]] as const) {
       expect((await as('PATCH', path, patch)).status).toBe(403)
     }
     expect((await as('PATCH', `${deployment}/scale`, { spec: { replicas: 2 } })).status).toBe(200)
+    // Weights, and giving back the ownership of what was written.
+    expect((await as('PATCH', route!, { metadata: { annotations: { 'sluice.dev/closed-to': 'a@1' } } })).status).toBe(200)
+    expect((await as('PATCH', deployment, { metadata: { managedFields: [{}] } })).status).toBe(200)
     for (const path of [`/api/v1/namespaces/${scene.namespace}/secrets`, '/api/v1/secrets', `/api/v1/namespaces/${scene.namespace}/secrets/any`]) expect((await as('GET', path)).status).toBe(403)
     const secret = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p' }, spec: { containers: [{ name: 'c', image: 'c' }] } }
     expect((await as('POST', `/api/v1/namespaces/${scene.namespace}/pods`, secret)).status).toBe(403)
