@@ -11,6 +11,9 @@ export function adoptionBlockers(pass: Pass): readonly Blocker[] {
   return pass.seen.blockers.filter((blocker) => blocker.reason !== 'RouteLacksDoors')
 }
 
+/** What to say, and do, where `spec` names a Deployment that is not there. */
+export const workloadMissing = (workload: string): string => `Deployment ${workload} does not exist: apply it, or delete the Rollout`
+
 /** Blocked: nothing is touched until what stands in the way is gone. */
 export function blocked(pass: Pass): void {
   const [blocker] = adoptionBlockers(pass)
@@ -21,7 +24,7 @@ export function blocked(pass: Pass): void {
   }
   const revision = target(pass.seen)
   if (revision === undefined) {
-    pass.awaiting = pass.plan.workload ? `Deployment ${pass.plan.workload}, which does not exist` : 'the backends'
+    pass.awaiting = pass.plan.workload ? workloadMissing(pass.plan.workload) : 'the backends do not exist: apply them, or correct spec.backends'
     return
   }
   if (pass.seen.backends) return adoptBackends(pass)
@@ -33,10 +36,11 @@ export function blocked(pass: Pass): void {
 function doorsBeforeRoutes(pass: Pass): boolean {
   if (pass.seen.routes.every((route) => route.managed)) return true
   const absent = (door: 'stable' | 'canary'): Step => when(pass.seen.doors[door].state === 'Absent', leads(door, 'Workload'))
-  if (!run(pass, together(absent('stable'), absent('canary')))) return false
+  const doors = run(pass, together(absent('stable'), absent('canary')))
+  // What a person has to commit is said at once, not after the doors, which take a moment and nobody.
   const lacking = pass.seen.routes.find((route) => !present(route))
   if (lacking) pass.awaiting = lacking.message ?? `${lacking.key} is missing`
-  return lacking === undefined
+  return doors && lacking === undefined
 }
 
 export function adopting(pass: Pass): void {

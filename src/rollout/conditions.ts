@@ -1,5 +1,5 @@
 /** Conditions and the message: kstatus reads Ready, Reconciling and Stalled; people read the rest. */
-import { adoptionBlockers } from './adoption.ts'
+import { adoptionBlockers, workloadMissing } from './adoption.ts'
 import { iso } from './duration.ts'
 import { flipDeadline, mayNotRaise } from './journey.ts'
 import { inJourney, type Pass, revisionNamed, shareOf, stableBroken, target, wantedCount } from './pass.ts'
@@ -62,7 +62,7 @@ function stalledBy(pass: Pass): { reason: string; message: string } | undefined 
   const blockers = pass.next.phase === 'Blocked' || pass.next.phase === 'Adopting' ? adoptionBlockers(pass) : pass.seen.blockers
   const blocker = blockers.find((candidate) => candidate.stalled && (candidate.stops === 'Raise' || pass.next.phase === 'Blocked' || pass.next.phase === 'Adopting'))
   if (blocker) return blocker
-  if (pass.seen.workload.state === 'Missing' && !pass.seen.rollout.deleting) return { reason: 'WorkloadMissing', message: `Deployment ${pass.plan.workload} does not exist: apply it, or delete the Rollout` }
+  if (pass.seen.workload.state === 'Missing' && !pass.seen.rollout.deleting) return { reason: 'WorkloadMissing', message: workloadMissing(pass.plan.workload ?? '') }
   if (pass.next.phase === 'Blocked' && pass.next.message) return { reason: blockedRoute(pass), message: pass.next.message }
   if (pass.next.phase === 'Flipping' && pass.now >= flipDeadline(pass)) return { reason: 'FlipIncomplete', message: `the flip waits for ${pass.awaiting}; all traffic is on the new, healthy revision` }
   return undefined

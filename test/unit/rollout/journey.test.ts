@@ -9,6 +9,15 @@ describe('adoption', () => {
     expect(model.spec.replicas).toBe(4)
     expect(model.nowhere).toEqual([])
   })
+  it('by a route of the user\'s: what to commit is said from the first status on', () => {
+    const model = new Model({}, [{ key: 'VirtualService/shop/shop', managed: false, state: 'Refused', message: 'commit these lines', canaryDoor: 0 }])
+    model.pass()
+    expect([model.phase, model.status?.message]).toEqual(['Blocked', 'commit these lines'])
+    expect(model.until((m) => m.door('canary').leadsTo === 'Workload')).toBe(true)
+    Object.assign(model.routes[0]!, { state: 'Present', message: undefined })
+    expect(model.until((m) => m.phase === 'Idle')).toBe(true)
+    expect(model.nowhere).toEqual([])
+  })
   it('writes nothing at rest', () => {
     const model = adopted()
     model.until(() => false, 10)

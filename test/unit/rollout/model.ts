@@ -38,6 +38,7 @@ interface Route {
   key: string
   managed: boolean
   state: RouteSeen['state']
+  message?: string
   canaryDoor: number
   closedTo?: { revision: string; sequence: number }
   lastWriter?: RouteSeen['lastWriter']
@@ -123,6 +124,7 @@ export class Model {
         key: route.key,
         managed: route.managed,
         state: route.state,
+        ...(route.message ? { message: route.message } : {}),
         canaryDoor: route.canaryDoor,
         uneven: false,
         ...(route.closedTo ? { closedTo: route.closedTo } : {}),
