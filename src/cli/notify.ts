@@ -21,7 +21,8 @@ export function test(name: string, flags: ClusterFlags, io: Io): Promise<number>
     const answer = await answerTo(cluster, io, name, id)
     if (answer === undefined) {
       if (io.stopped.aborted) return exitCodes.interrupted
-      throw new CliFailure(`nobody has tested channel ${name} within ${patience / 1000} seconds; is the controller running, and may it patch notificationchannels/status?`)
+      const seconds = patience / 1000
+      throw new CliFailure(`nobody has tested channel ${name} within ${seconds} seconds; is the controller running, and may it patch notificationchannels/status?`)
     }
     if (answer.state === 'Failed') throw new CliFailure(`channel ${name}: ${clean(answer.message)}`)
     io.stdout.write(`${name}: a test message was sent, and ${clean(answer.message)}\n`)
@@ -47,5 +48,6 @@ async function missing(cluster: Cluster, name: string): Promise<CliFailure> {
   const there = await cluster.api.list(channels, { namespace: cluster.namespace })
   if (!there.ok) return new CliFailure('this cluster does not know notificationchannels.sluice.dev; apply the CRDs first: kubectl apply -f crds/')
   const names = there.value.items.map(one => one.metadata.name).slice(0, 10)
-  return new CliFailure(`there is no NotificationChannel "${name}" in namespace ${cluster.namespace}; ${names.length > 0 ? `there are ${names.join(', ')}` : 'there is none at all: use -n for another namespace'}`)
+  const others = names.length > 0 ? `there are ${names.join(', ')}` : 'there is none at all: use -n for another namespace'
+  return new CliFailure(`there is no NotificationChannel "${name}" in namespace ${cluster.namespace}; ${others}`)
 }

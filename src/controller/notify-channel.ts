@@ -1,4 +1,4 @@
-/** One message through one NotificationChannel: what the channel says, the secrets that it names, and the POST. No secret leaves this file but towards the receiver. */
+/** One message through one NotificationChannel: the secrets that it names, and the POST. No secret leaves this file but towards the receiver. */
 import type { Failure, KubeApi } from '../kube/api.ts'
 import type { Message } from '../notify/message.ts'
 import type { Letter, Outcome, Post } from '../notify/post.ts'
@@ -29,6 +29,7 @@ interface Ready {
   readonly state: 'Ready'
   letter(message: Message): Letter
 }
+type Data = ReadonlyMap<string, string>
 type Value = { readonly state: 'Value'; readonly value: string } | Trouble
 
 const secrets: Resource = { group: '', version: 'v1', plural: 'secrets', kind: 'Secret', namespaced: true }
@@ -37,7 +38,7 @@ const keptFor = 60_000
 
 export class Channels {
   readonly #options: ChannelsOptions
-  readonly #secrets = new Map<string, { readonly until: number; readonly data: Readonly<Record<string, string>> }>()
+  readonly #secrets = new Map<string, { readonly until: number; readonly data: Data }>()
 
   constructor(options: ChannelsOptions) {
     this.#options = options
@@ -104,26 +105,25 @@ export class Channels {
 
   async #value(namespace: string, { name, key }: SecretKeyRef): Promise<Value> {
     const data = await this.#read(namespace, name)
-    if ('state' in data) return data.state === 'Unread' ? unread(data.failure, namespace, name) : failed('SecretMissing', `Secret ${name} is empty: give it the key ${key}`)
-    const encoded = Object.hasOwn(data.data, key) ? data.data[key] : undefined
+    if ('failure' in data) return unread(data.failure, namespace, name)
+    const encoded = data.get(key)
     const value = encoded === undefined ? '' : Buffer.from(encoded, 'base64').toString('utf8')
     if (value.trim() === '') return failed('SecretMissing', `Secret ${name} has nothing under the key ${key}: correct the key, or add it`)
     return { state: 'Value', value }
   }
 
-  async #read(namespace: string, name: string): Promise<{ readonly data: Readonly<Record<string, string>> } | { readonly state: 'Unread'; readonly failure: Failure } | { readonly state: 'Empty' }> {
+  /** Its keys with their values in base64. */
+  async #read(namespace: string, name: string): Promise<Data | { readonly failure: Failure }> {
     const { api, clock } = this.#options
     const id = `${namespace}/${name}`
     const known = this.#secrets.get(id)
-    if (known !== undefined && clock.monotonic() < known.until) return known
+    if (known !== undefined && clock.monotonic() < known.until) return known.data
     this.#secrets.delete(id)
     const answer = await api.get(secrets, namespace, name)
-    if (!answer.ok) return { state: 'Unread', failure: answer }
-    const data = answer.value['data'] as Readonly<Record<string, string>> | undefined
-    if (data === undefined) return { state: 'Empty' }
-    const kept = { until: clock.monotonic() + keptFor, data }
-    this.#secrets.set(id, kept)
-    return kept
+    if (!answer.ok) return { failure: answer }
+    const data = new Map(Object.entries((answer.value['data'] ?? {}) as Readonly<Record<string, string>>))
+    this.#secrets.set(id, { until: clock.monotonic() + keptFor, data })
+    return data
   }
 }
 
@@ -134,7 +134,8 @@ function unread(failure: Failure, namespace: string, name: string): Trouble {
   if (failure.reason === 'NotFound') return failed('SecretMissing', `there is no Secret ${name} in namespace ${namespace}: create it, or correct the channel`)
   if (failure.reason !== 'Forbidden') return { state: 'Busy', reason: 'SecretUnavailable', message: `Secret ${name} could not be read (${failure.reason})` }
   const role = `kubectl -n ${namespace} create role sluice-reads-${name} --verb=get --resource=secrets --resource-name=${name}`
-  return failed('SecretForbidden', `the controller may not read Secret ${name} in namespace ${namespace}: ${role}, and bind it to the controller's service account`)
+  const whose = `the controller may not read Secret ${name} in namespace ${namespace}`
+  return failed('SecretForbidden', `${whose}: ${role}, and bind it to the controller's service account`)
 }
 /** As people write it: without what the API server adds. */
 function bare({ apiVersion, kind, metadata, spec }: KubeObject): object {

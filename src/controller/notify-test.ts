@@ -39,7 +39,8 @@ export class Tester {
     this.#taken.set(uid, asked)
     const { clock, cluster } = this.#options
     const at = new Date(clock.now()).toISOString()
-    const note = { id: asked, type: 'Test', at, severity: 'Normal', message: `This is a test of channel ${name}: messages about Rollouts of namespace ${namespace} that name it arrive here.` } as const
+    const says = `This is a test of channel ${name}: messages about Rollouts of namespace ${namespace} that name it arrive here.`
+    const note = { id: asked, type: 'Test', at, severity: 'Normal', message: says } as const
     const outcome = await this.#options.send(namespace, name, messageOf({ namespace, name, uid, ...(cluster === undefined ? {} : { cluster }) }, note))
     const message = outcome.state === 'Delivered' ? 'the receiver took it' : outcome.message
     await this.#answer(channel, { id: asked, state: outcome.state === 'Delivered' ? 'Delivered' : 'Failed', message: message.slice(0, 1024), at })

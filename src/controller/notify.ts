@@ -1,15 +1,15 @@
 /**
- * Drains the outbox of each Rollout into its channels: at least once, in order, outside of every pass. The outbox in the status is the only memory: a note stays
- * there until every channel that wants it has it, or has failed to take it for a day.
+ * Drains the outbox of each Rollout into its channels: at least once, in order, outside of every pass. The outbox in the status is the only memory: a note
+ * stays there until every channel that wants it has it, or has failed to take it for a day.
  */
 import { messageOf, type Message } from '../notify/message.ts'
 import type { Outcome } from '../notify/post.ts'
 import { eventOf, type Note, type Notifications } from '../rollout/schema.ts'
-import type { Seen } from '../rollout/seen.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Pace, Trouble } from './notify-channel.ts'
 import { Desk } from './notify-desk.ts'
+import { remarkOf, shown, standing, type Remark, type Standing } from './notify-remarks.ts'
 import type { About } from './tell.ts'
 
 export interface NotifierOptions {
@@ -26,20 +26,9 @@ export interface NotifierOptions {
   /** What messages call this cluster. */
   readonly cluster?: string
 }
-type Remark = Seen['remarks'][number]
-/** Of a condition what is needed to keep it over a restart. */
-interface Standing {
-  readonly type: string
-  readonly status: string
-  readonly reason: string
-  readonly message: string
-}
 
-const conditionType = 'NotificationsFailing'
 /** A note that nobody took for so long, in ms, is given up. */
 const patience = 24 * 3_600_000
-/** A receiver that is away for less than this, in ms, is nobody's business. */
-const quietFor = 10 * 60_000
 /** So often a receiver may turn one note away before the next one is tried. */
 const mostRefusals = 5
 /** A channel that cannot work, and has nothing to send, is looked at again after so many ms. */
@@ -99,7 +88,7 @@ export class Notifier {
     if (shown(this.#remarks(box)) !== box.shown) this.#wake(box)
   }
 
-  /** Whether every channel of the Rollout is done with this note. Where nothing was told yet, nobody is known to be; `wanted`: whether its spec names a channel. */
+  /** Whether every channel of the Rollout is done with this note. Where nothing was told yet, nobody is; `wanted`: whether its spec names a channel. */
   settled(uid: string, id: string, wanted: boolean): boolean {
     const box = this.#boxes.get(uid)
     if (box === undefined) return !wanted
@@ -138,7 +127,9 @@ export class Notifier {
   }
 
   #line(box: Box, channel: string): Line {
-    const line: Line = { channel, box, events: undefined, done: new Set(), under: undefined, refusals: 0, checked: false, trouble: undefined, lost: undefined, timer: undefined }
+    const line: Line = {
+      channel, box, events: undefined, done: new Set(), under: undefined, refusals: 0, checked: false, trouble: undefined, lost: undefined, timer: undefined,
+    }
     box.lines.set(channel, line)
     // A missing secret is found now, and not at night with the first message.
     this.#check(line)
@@ -191,7 +182,8 @@ export class Notifier {
   async #try(line: Line, note: Note): Promise<{ readonly done: boolean; readonly retryAfterMs?: number }> {
     const { about } = line.box
     const { cluster, send } = this.#options
-    const outcome = this.#expired(note) ? undefined : await send(about.namespace, line.channel, messageOf({ ...about, ...(cluster === undefined ? {} : { cluster }) }, note))
+    const message = messageOf({ ...about, ...(cluster === undefined ? {} : { cluster }) }, note)
+    const outcome = this.#expired(note) ? undefined : await send(about.namespace, line.channel, message)
     if (!this.#alive(line)) return { done: true }
     if (outcome?.state === 'Delivered') this.#delivered(line, note)
     else if (outcome === undefined) this.#giveUp(line, note, 'for a day')
@@ -213,13 +205,15 @@ export class Notifier {
     line.trouble = undefined
     line.lost = undefined
     line.box.inherited = undefined
-    this.#options.log.debug({ rollout: line.box.about.name, namespace: line.box.about.namespace, channel: line.channel, note: note.type, id: note.id }, 'a message was delivered')
+    const { name, namespace } = line.box.about
+    this.#options.log.debug({ rollout: name, namespace, channel: line.channel, note: note.type, id: note.id }, 'a message was delivered')
   }
   #giveUp(line: Line, note: Note, how: string): void {
     line.done.add(note.id)
     line.lost = `${note.type} of ${note.at} was not taken ${how} and is given up`
     const { name, namespace } = line.box.about
-    this.#options.log.warn({ rollout: name, namespace, channel: line.channel, note: note.type, id: note.id, reason: line.trouble?.what.reason }, `a message was not taken ${how} and is given up`)
+    const fields = { rollout: name, namespace, channel: line.channel, note: note.type, id: note.id, reason: line.trouble?.what.reason }
+    this.#options.log.warn(fields, `a message was not taken ${how} and is given up`)
   }
   #troubled(line: Line, what: Trouble): void {
     const { name, namespace } = line.box.about
@@ -254,19 +248,4 @@ export class Notifier {
     }
     return desk
   }
-}
-
-/** What must be changed is said at once; what may pass by itself, when it does not; what was lost, until something is delivered again. */
-function remarkOf({ channel, trouble, lost }: Line, now: number): Remark[] {
-  const late = trouble !== undefined && (trouble.what.state === 'Failed' || now - trouble.since >= quietFor)
-  if (!late && lost === undefined) return []
-  const since = late ? `${trouble.what.message}; tried again, each message for a day` : undefined
-  return [{ type: conditionType, reason: lost === undefined ? trouble!.what.reason : 'GaveUp', message: `channel ${channel}: ${[lost, since].filter(part => part !== undefined).join('; ')}` }]
-}
-function standing(conditions: readonly Standing[]): Remark | undefined {
-  const found = conditions.find(({ type, status }) => type === conditionType && status === 'True')
-  return found && { type: conditionType, reason: found.reason, message: found.message }
-}
-function shown(remarks: readonly Remark[]): string {
-  return JSON.stringify(remarks)
 }

@@ -1,4 +1,4 @@
-/** Which hosts a message may be sent to. Public addresses by default; private, loopback, link-local and cluster ones only where the administrator names the host. */
+/** Which hosts a message may be sent to: public addresses; private, loopback, link-local and cluster ones only where the administrator names the host. */
 import { BlockList, isIP } from 'node:net'
 
 export interface AddressRules {
@@ -16,11 +16,14 @@ export interface Address {
 /** Every address of a name. Rejects as `dns.lookup` does. */
 export type Resolve = (host: string) => Promise<readonly Address[]>
 /** Where to connect, resolved and judged once: a second answer of the DNS changes nothing. */
-export type Judged = { readonly ok: true; readonly addresses: readonly Address[] } | { readonly ok: false; readonly reason: 'URLInvalid' | 'HostNotAllowed' | 'HostUnknown'; readonly message: string }
+export type Judged =
+  | { readonly ok: true; readonly addresses: readonly Address[] }
+  | { readonly ok: false; readonly reason: 'URLInvalid' | 'HostNotAllowed' | 'HostUnknown'; readonly message: string }
 
 /** What is wrong with an entry of `--allow-host`; undefined where nothing is. */
 export function allowedHostProblem(entry: string): string | undefined {
-  return parsed(entry) === undefined ? 'write a host or an address, with a port where only that one is meant: hooks.example.com, 127.0.0.1:8080, [::1]:8080 or *.example.com' : undefined
+  if (parsed(entry) !== undefined) return undefined
+  return 'write a host or an address, with a port where only that one is meant: hooks.example.com, 127.0.0.1:8080, [::1]:8080 or *.example.com'
 }
 
 /** Judges the host of `url` by its name and by all of its addresses, since the DNS may answer with any of them. */
@@ -50,7 +53,8 @@ function refused(reason: 'URLInvalid' | 'HostNotAllowed' | 'HostUnknown', messag
   return { ok: false, reason, message }
 }
 function notAllowed(url: URL, why: string): Judged {
-  return refused('HostNotAllowed', `${url.host} ${why}: an administrator can allow it with --allow-host ${hostOf(url).includes(':') ? url.hostname : hostOf(url)}:${portOf(url)}`)
+  const host = isIP(hostOf(url)) === 6 ? url.hostname : hostOf(url)
+  return refused('HostNotAllowed', `${url.host} ${why}: an administrator can allow it with --allow-host ${host}:${portOf(url)}`)
 }
 function unknown(host: string, code: string | undefined): Judged {
   return refused('HostUnknown', `${host} has no address${code === undefined ? '' : ` (${code})`}: correct the host, or look at the DNS of the controller`)
@@ -103,7 +107,8 @@ function parsed(entry: string): { readonly host: string; readonly port?: string 
 const special = new BlockList()
 for (const [net, bits] of [
   ['0.0.0.0', 8], ['10.0.0.0', 8], ['100.64.0.0', 10], ['127.0.0.0', 8], ['169.254.0.0', 16], ['172.16.0.0', 12], ['192.0.0.0', 24], ['192.0.2.0', 24],
-  ['192.88.99.0', 24], ['192.168.0.0', 16], ['198.18.0.0', 15], ['198.51.100.0', 24], ['203.0.113.0', 24], ['224.0.0.0', 4], ['240.0.0.0', 4], ['168.63.129.16', 32],
+  ['192.88.99.0', 24], ['192.168.0.0', 16], ['198.18.0.0', 15], ['198.51.100.0', 24], ['203.0.113.0', 24], ['224.0.0.0', 4], ['240.0.0.0', 4],
+  ['168.63.129.16', 32],
 ] as const) special.addSubnet(net, bits, 'ipv4')
 const global = new BlockList()
 global.addSubnet('2000::', 3, 'ipv6')

@@ -32,7 +32,8 @@ export interface Command {
 
 /** The message of a note. */
 export function messageOf(subject: Subject, note: Note): Message {
-  return { id: `msg_${subject.uid}_${note.id}`, subject, note, title: `${subject.name} ${titles[note.type] ?? titleOf(note)}`, facts: facts(subject, note), next: commands(subject, note) }
+  const title = `${subject.name} ${titles[note.type] ?? titleOf(note)}`
+  return { id: `msg_${subject.uid}_${note.id}`, subject, note, title, facts: facts(subject, note), next: commands(subject, note) }
 }
 
 const titles: Readonly<Record<string, string>> = {
@@ -96,8 +97,9 @@ const wayOn: Readonly<Record<string, readonly (readonly [verb: string, purpose: 
   RolledBack: [['retry', 'to try it again']],
 }
 function commands({ namespace, name }: Subject, note: Note): Command[] {
-  const verbs = note.type === 'Waiting' && note.reason === 'Approval' ? ([['approve', 'to let it go on'], ['abort', 'to take it back']] as const) : (wayOn[note.type] ?? [])
   if (note.type === 'Test') return []
+  const approval = note.type === 'Waiting' && note.reason === 'Approval'
+  const verbs = approval ? ([['approve', 'to let it go on'], ['abort', 'to take it back']] as const) : (wayOn[note.type] ?? [])
   return [...verbs, ['get', 'to look at it'] as const].map(([verb, purpose]) => ({ command: `sluice ${verb} ${name} -n ${namespace}`, purpose }))
 }
 

@@ -1,4 +1,7 @@
-/** One POST to a receiver that somebody else chose: judged and pinned address, no redirects, caps on time and on what is read. Nothing of the answer but its status and a known word gets out. */
+/**
+ * One POST to a receiver that somebody else chose: judged and pinned address, no redirects, caps on time and on what is read. Nothing of the answer but its
+ * status and a known word gets out.
+ */
 import { lookup } from 'node:dns/promises'
 import { Agent, request, type Dispatcher } from 'undici'
 import packageJson from '../../package.json' with { type: 'json' }
@@ -38,7 +41,8 @@ export function poster(options: PostOptions, now: () => number): Post {
     const judged = await inTime(judge(url, options.rules, options.resolve ?? resolveAll), signal)
     if (judged === 'TimedOut') return busy('TimedOut', `the name ${url.hostname} was not resolved within ${timeoutMs / 1000} seconds`)
     if (!judged.ok) return { state: judged.reason === 'HostUnknown' ? 'Busy' : 'Failed', reason: judged.reason, message: judged.message }
-    const agent = new Agent({ connect: { lookup: pinned(judged.addresses), timeout: timeoutMs }, connections: 1, pipelining: 0, maxResponseSize: longestAnswer, maxHeaderSize: 16_384 })
+    const connect = { lookup: pinned(judged.addresses), timeout: timeoutMs }
+    const agent = new Agent({ connect, connections: 1, pipelining: 0, maxResponseSize: longestAnswer, maxHeaderSize: 16_384 })
     try {
       return await send(agent, url, letter, signal, now)
     } catch (error) {
@@ -89,9 +93,11 @@ async function knownWord(body: AsyncIterable<Uint8Array>): Promise<string> {
 
 function answered(status: number, url: URL, word: string, retryAfterMs: number | undefined): Outcome {
   const said = `${url.host} answered ${status}${word}`
-  if (status === 429) return { ...busy('Throttled', said), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
-  if (status >= 500 || status === 408 || status === 425) return { ...busy('ServerError', said), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
-  if (status >= 300 && status < 400) return { state: 'Failed', reason: 'Redirected', message: `${said}, and redirects are not followed: write the URL that it leads to` }
+  const after = retryAfterMs === undefined ? {} : { retryAfterMs }
+  if (status === 429) return { ...busy('Throttled', said), ...after }
+  if (status >= 500 || status === 408 || status === 425) return { ...busy('ServerError', said), ...after }
+  if (status >= 300 && status < 400)
+    return { state: 'Failed', reason: 'Redirected', message: `${said}, and redirects are not followed: write the URL that it leads to` }
   if (status === 400 || status === 413 || status === 422) return { state: 'Refused', reason: 'MessageRefused', message: `${said}: it does not take this message` }
   return { state: 'Failed', reason: 'Rejected', message: `${said}: look whether the URL is still the right one and whether the receiver is set up for it` }
 }
@@ -108,10 +114,12 @@ function retryAfter(header: string | string[] | undefined, now: number): number 
 }
 
 const sayings: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'refuses connections', ECONNRESET: 'cut the connection', EHOSTUNREACH: 'cannot be reached', ENETUNREACH: 'cannot be reached', ETIMEDOUT: 'does not answer',
-  UND_ERR_SOCKET: 'cut the connection', UND_ERR_CONNECT_TIMEOUT: 'does not answer', UND_ERR_HEADERS_OVERFLOW: 'answered with too long headers',
-  CERT_HAS_EXPIRED: 'has an expired certificate', DEPTH_ZERO_SELF_SIGNED_CERT: 'has a certificate that nobody trusts', SELF_SIGNED_CERT_IN_CHAIN: 'has a certificate that nobody trusts',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'has a certificate that nobody trusts', UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'has a certificate that nobody trusts',
+  ECONNREFUSED: 'refuses connections', ECONNRESET: 'cut the connection', EHOSTUNREACH: 'cannot be reached', ENETUNREACH: 'cannot be reached',
+  ETIMEDOUT: 'does not answer', UND_ERR_SOCKET: 'cut the connection', UND_ERR_CONNECT_TIMEOUT: 'does not answer', UND_ERR_HEADERS_OVERFLOW: 'answered with too long headers',
+  CERT_HAS_EXPIRED: 'has an expired certificate',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'has a certificate that nobody trusts', SELF_SIGNED_CERT_IN_CHAIN: 'has a certificate that nobody trusts',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'has a certificate that nobody trusts',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'has a certificate that nobody trusts',
   ERR_TLS_CERT_ALTNAME_INVALID: 'has a certificate for another name',
 }
 function failure(error: unknown, url: URL, timeoutMs: number): Outcome {

@@ -13,7 +13,8 @@ export function signingKey(secret: string): { readonly ok: true; readonly key: B
   const encoded = text.slice(prefix.length)
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(encoded)) return { ok: false, message: `is no signing secret, for what follows ${prefix} is no base64; ${remedy}` }
   const key = Buffer.from(encoded, 'base64')
-  if (key.length < shortest || key.length > longest) return { ok: false, message: `has a key of ${key.length} bytes, and ${shortest} to ${longest} are allowed; ${remedy}` }
+  const { length } = key
+  if (length < shortest || length > longest) return { ok: false, message: `has a key of ${length} bytes, and ${shortest} to ${longest} are allowed; ${remedy}` }
   return { ok: true, key }
 }
 

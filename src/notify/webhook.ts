@@ -7,7 +7,9 @@ const time = z.string().meta({ format: 'date-time' })
 /** Fields may be added in later versions; none is taken away or changes its meaning under the same `type`. */
 export const payload = z
   .looseObject({
-    type: z.string().regex(/^rollout\.[A-Z][A-Za-z]*$/).describe('`rollout.` and what happened, for example `rollout.RolledBack`; `rollout.Test` for test messages.'),
+    type: z.string().regex(/^rollout\.[A-Z][A-Za-z]*$/).describe(
+      '`rollout.` and what happened, for example `rollout.RolledBack`; `rollout.Test` for test messages.',
+    ),
     timestamp: time.describe('When it happened; when it was sent is in the header `webhook-timestamp`.'),
     data: z
       .looseObject({
@@ -25,11 +27,17 @@ export const payload = z
         from: word.optional().describe('The revision that was stable.'),
         fromVersion: word.optional().describe('Tag or digest of its image.'),
         commit: word.optional().describe('Commit that the revision comes from, where a GitOps tool says so.'),
-        step: z.object({ index: z.int().min(0), name: word.optional(), of: word.optional() }).optional().describe('The step: its index from 0, its name, and `2/4`.'),
+        step: z.object({ index: z.int().min(0), name: word.optional(), of: word.optional() }).optional().describe(
+          'The step: its index from 0, its name, and `2/4`.',
+        ),
         weight: z.number().min(0).max(100).optional().describe('Percent of the traffic that the revision had.'),
         reason: word.optional().describe('One CamelCase word.'),
-        check: z.object({ name: word, value: word.optional(), bound: word.optional() }).optional().describe('The check that decided, what it measured, and its bound.'),
-        requests: z.object({ served: z.number().min(0), lost: z.number().min(0) }).optional().describe('Requests that the revision has served and lost in this journey so far.'),
+        check: z.object({ name: word, value: word.optional(), bound: word.optional() }).optional().describe(
+          'The check that decided, what it measured, and its bound.',
+        ),
+        requests: z.object({ served: z.number().min(0), lost: z.number().min(0) }).optional().describe(
+          'Requests that the revision has served and lost in this journey so far.',
+        ),
         by: word.optional().describe('The person who asked for it.'),
         next: z.array(z.object({ command: word, purpose: word })).describe('What a person would type next.'),
       })
@@ -47,8 +55,8 @@ export function webhookBody({ id, subject, note, title, next }: Message): string
     type: `rollout.${type}`,
     timestamp: at,
     data: {
-      id, cluster, namespace, rollout: name, uid, severity, title, message, journey, revision, version, from, fromVersion, commit, step, weight, reason, check, requests, by,
-      next: [...next],
+      id, cluster, namespace, rollout: name, uid, severity, title, message, journey,
+      revision, version, from, fromVersion, commit, step, weight, reason, check, requests, by, next: [...next],
     },
   }
   return JSON.stringify(body)

@@ -5,7 +5,8 @@ import { objectName } from './scalars.ts'
 
 /** What a Rollout can be asked to tell. `Problem`: a condition that somebody should look at. `Request`: what a person asked for, and the answer. */
 export const notificationEvents = [
-  'Adopted', 'Started', 'StepReached', 'Waiting', 'CheckFailing', 'Held', 'Closing', 'Promoted', 'RolledBack', 'Superseded', 'Withdrawn', 'Removing', 'Problem', 'Request',
+  'Adopted', 'Started', 'StepReached', 'Waiting', 'CheckFailing', 'Held', 'Closing', 'Promoted', 'RolledBack', 'Superseded', 'Withdrawn', 'Removing',
+  'Problem', 'Request',
 ] as const
 export type NotificationEvent = (typeof notificationEvents)[number]
 
@@ -23,7 +24,8 @@ export type SecretKeyRef = z.infer<typeof secretKeyRef>
 
 const url = text('^https?://[^/?#@\\s]+([/?#]\\S*)?$', 2048,
   'is no URL to call: write https://host/path, without user and password')
-const oneUrl = exactlyOne<{ url?: unknown; urlSecretRef?: unknown }>(['url', 'urlSecretRef'], 'give exactly one of url and urlSecretRef (where the URL itself is a secret)')
+const oneUrl = exactlyOne<{ url?: unknown; urlSecretRef?: unknown }>(['url', 'urlSecretRef'],
+  'give exactly one of url and urlSecretRef (where the URL itself is a secret)')
 
 interface Ref { name: string; key: string }
 const sameSecret: Rule<readonly Ref[]> = {
@@ -39,7 +41,8 @@ export const webhook = ruled(
     url: url.optional().describe('Where messages are posted. https, and a public address, unless the administrator allows the host (`--allow-host`).'),
     urlSecretRef: secretKeyRef.optional().describe('The same from a Secret, where the URL itself is a secret.'),
     signingSecretRefs: ruled(z.array(secretKeyRef).min(1).max(2), sameSecret).describe(
-      'Secrets of the form `whsec_<base64 of 24 to 64 bytes>`. Every message is signed with each: with two of them the receiver can change over at its own time.',
+      'Secrets of the form `whsec_<base64 of 24 to 64 bytes>`. Every message is signed with each: with two of them the receiver can change over at its own '
+      + 'time.',
     ),
   }),
   oneUrl,
