@@ -57,6 +57,7 @@ export async function runController(config: ControllerConfig, serveHealth: Serve
     },
     ...(config.leaderElect ? { election: { namespace: leaseNamespace, name: 'sluice' } } : {}),
   })
+  void probe(source, log, io)
   await stopAsked(io.stopped)
   log.info({ identity: config.identity }, 'stopping')
   await controller.stop()
@@ -64,6 +65,14 @@ export async function runController(config: ControllerConfig, serveHealth: Serve
   await connection.value.close()
   log.info({ identity: config.identity }, 'stopped')
   return exitCodes.done
+}
+
+/** One question at the start: a URL that leads nowhere is said now, and not in the first release. Nothing waits for it. */
+async function probe(source: Source, log: Log, io: Io): Promise<void> {
+  if (source === noSource) return
+  const nobody = { namespace: 'sluice-probe', workloads: ['nobody'] }
+  const answer = await source.ask({ id: 'probe', check: 'probe', telemetry: 'Istio', measure: { kind: 'SuccessRate' }, stable: nobody, canary: nobody, at: io.clock.now(), fastMs: 60_000, slowMs: 60_000 })
+  if (answer.state === 'Error') log.warn({ source: 'default' }, `the metric source does not answer: ${answer.reason}; releases will be held until it does, see --prometheus`)
 }
 
 function sourceOf(config: ControllerConfig, log: Log, io: Io): Source {

@@ -74,13 +74,13 @@ export const stepRules = [
   {
     rule: 'type(self.weight) == int ? self.weight >= 0 && self.weight <= 100 '
       + `: ${celShare('self.weight', 5, 'share >= 0.0 && share <= 100.0 && double(int(share * 10.0 + 0.5)) / 10.0 == share')}`,
-    message: `weight ${noWeight}`,
+    message: 'out of range, or no weight: write a whole percent from 0 to 100 such as 25, or a string with at most one decimal such as 0.5%',
     fieldPath: '.weight',
   },
   {
     rule: '!has(self.scale) || (type(self.scale) == int ? self.scale >= 1 && self.scale <= 100000 '
       + `: ${celShare('self.scale', 4, 'share >= 1.0 && share <= 100.0 && double(int(share)) == share')})`,
-    message: `scale ${noScale}`,
+    message: 'out of range, or no scale: write a count of pods such as 2, or a whole percent of the wanted count such as 50%',
     fieldPath: '.scale',
   },
 ]
