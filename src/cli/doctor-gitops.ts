@@ -54,7 +54,7 @@ export function replicasInGit(deployment: KubeObject, rollout: KubeObject): Find
     what: `${toolNames[tool]} sets spec.replicas${said === undefined ? '' : ` to ${said}`}${now > 0 ? `; ${now} of its pods are wanted now` : ''}`,
     why: `versions of ${name} run as Deployments of their own and this one is their template: each sync starts pods that serve nobody, and pays for them`,
     remedies: [
-      { where: `In Git, in the manifest of Deployment ${name}, remove this line`, lines: ['spec:', `- ${line.trim()}`] }, ...ignore,
+      { where: `In Git, in the manifest of Deployment ${name}, remove the marked line`, lines: ['spec:', `${line}   # remove`] }, ...ignore,
       ...(rollout.spec?.replicas === undefined ? [{ where: `The count belongs to Rollout ${rollout.metadata.name}, unless an autoscaler scales it`, lines: ['spec:', line] }] : []),
     ],
   }
@@ -99,7 +99,7 @@ export function weightsInGit(route: KubeObject, rollout: KubeObject, resets: num
     return {
       severity, rule: 'WeightsCopied', object, what: `its Argo CD Application has RespectIgnoreDifferences=true${seen}`,
       why: 'a sync then copies the whole live list of routes over that of Git: what you edit in Git beside the weights no longer applies',
-      remedies: [{ where: `In Application ${application.metadata.name}, remove this line`, lines: ['spec:', '  syncPolicy:', '    syncOptions:', '  - - RespectIgnoreDifferences=true'] }],
+      remedies: [{ where: `In Application ${application.metadata.name}, remove the marked line`, lines: ['spec:', '  syncPolicy:', '    syncOptions:', '    - RespectIgnoreDifferences=true   # remove'] }],
     }
   }
   return {

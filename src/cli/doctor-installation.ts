@@ -1,7 +1,7 @@
 /** Whether Sluice itself is there and fits: CRDs, a controller that leads, the admission policy, versions. */
 import packageJson from '../../package.json' with { type: 'json' }
 import { requestPolicy } from '../controller/observe/requests.ts'
-import type { KubeApi } from '../kube/api.ts'
+import type { Failure, KubeApi } from '../kube/api.ts'
 import { leaseResource } from '../kube/lease.ts'
 import { definitions, group, type StructuralSchema } from '../rollout/crd.ts'
 import type { KubeObject, Resource } from '../rollout/objects.ts'
@@ -9,12 +9,18 @@ import { span } from './words.ts'
 import type { Finding } from './doctor-finding.ts'
 import { listAll, served } from './doctor-look.ts'
 
+/** What could not be looked at. */
+export interface Unread {
+  readonly what: string
+  /** This person may not; else `message` says what went wrong. */
+  readonly forbidden: boolean
+  readonly message: string
+}
 export interface Installation {
   readonly findings: readonly Finding[]
   /** What is well, for people: `controller: sluice-system/abc leads, renewed 1s ago`. */
   readonly well: readonly string[]
-  /** What could not be looked at, with why. */
-  readonly unread: readonly string[]
+  readonly unread: readonly Unread[]
 }
 const nothing: Installation = { findings: [], well: [], unread: [] }
 const crdResource: Resource = { group: 'apiextensions.k8s.io', version: 'v1', plural: 'customresourcedefinitions', kind: 'CustomResourceDefinition', namespaced: false }
@@ -27,13 +33,17 @@ export async function installation(api: KubeApi, now: number, leaseNamespace: st
   const parts = await Promise.all([kubernetes(api), crds(api), controller(api, now, leaseNamespace), policy(api)])
   return { findings: parts.flatMap(part => part.findings), well: parts.flatMap(part => part.well), unread: parts.flatMap(part => part.unread) }
 }
+/** A failure as something that could not be looked at. */
+export function unread(what: string, { reason, message }: Failure): Unread {
+  return { what, forbidden: reason === 'Forbidden', message }
+}
 function problem(rule: string, object: string, what: string, why: string, where: string, lines: readonly string[] = []): Installation {
   return { ...nothing, findings: [{ severity: 'Problem', rule, object, what, why, remedies: [{ where, lines }] }] }
 }
 
 async function kubernetes(api: KubeApi): Promise<Installation> {
   const [found, versions] = await Promise.all([served(api, policies.group, policies.plural, ['v1']), api.groupVersions(policies.group)])
-  if (!found.ok) return { ...nothing, unread: [`the version of Kubernetes: ${found.message}`] }
+  if (!found.ok) return { ...nothing, unread: [unread('the version of Kubernetes', found)] }
   // A server without that group is none of Kubernetes, but an embedded one.
   if (found.value !== undefined || (versions.ok && versions.value.length === 0)) return nothing
   return problem('KubernetesTooOld', 'Kubernetes', 'it does not serve ValidatingAdmissionPolicy in v1', 'that came with 1.30, the oldest version that Sluice runs on', 'Upgrade the cluster to 1.30 or newer')
@@ -49,11 +59,11 @@ async function crds(api: KubeApi): Promise<Installation> {
     // Who may not read CRDs may still see what is served.
     const there = found.reason === 'Forbidden' ? await served(api, group, wanted.plural, ['v1alpha1']) : found
     if (there.ok && there.value === undefined) return apply()
-    return { ...nothing, unread: [`CustomResourceDefinition ${name}: ${found.message}`] }
+    return { ...nothing, unread: [unread(`CustomResourceDefinition ${name}`, found)] }
   }))
   const found = each.flatMap(part => part.findings)
-  const unread = each.flatMap(part => part.unread)
-  return { findings: found, unread, well: found.length + unread.length === 0 ? [`CRDs: those of ${packageJson.version}`] : [] }
+  const unseen = each.flatMap(part => part.unread)
+  return { findings: found, unread: unseen, well: found.length + unseen.length === 0 ? [`CRDs: those of ${packageJson.version}`] : [] }
 }
 function compared(name: string, wanted: { readonly spec: StructuralSchema; readonly status: StructuralSchema }, crd: KubeObject): Installation {
   const object = `CustomResourceDefinition ${name}`
@@ -83,7 +93,7 @@ const shown = (fields: readonly string[]): string => (fields.length <= 4 ? field
 async function controller(api: KubeApi, now: number, leaseNamespace: string): Promise<Installation> {
   const everywhere = await listAll(api, leaseResource, { fieldSelector: 'metadata.name=sluice' })
   const found = !everywhere.ok && everywhere.reason === 'Forbidden' ? await listAll(api, leaseResource, { namespace: leaseNamespace, fieldSelector: 'metadata.name=sluice' }) : everywhere
-  if (!found.ok) return { ...nothing, unread: [`the lease of the controller: ${found.message}`] }
+  if (!found.ok) return { ...nothing, unread: [unread('the lease of the controller', found)] }
   const start = (what: string, why: string): Installation => problem('NoController', 'controller', what, why, 'Install it, or look at why its pods do not run', [`kubectl get pods -A -l app.kubernetes.io/name=sluice`])
   if (found.value.length === 0) return start('there is no lease named sluice, so no controller has ever led here', 'nothing is released and nothing is taken back')
   const leases = found.value.map(lease => state(lease, found.serverTime ?? now))
@@ -116,9 +126,9 @@ async function policy(api: KubeApi): Promise<Installation> {
   const install = ['kubectl apply -f deploy/base/access/request-policy.yaml']
   const why = 'anybody who may create a RolloutRequest may promote, and in any name: requests are shown as unverified'
   const [found, bound] = await Promise.all([api.get(policies, undefined, requestPolicy), listAll(api, bindings, {})])
-  if (!found.ok && found.reason !== 'NotFound') return { ...nothing, unread: [`the admission policy of requests: ${found.message}`] }
+  if (!found.ok && found.reason !== 'NotFound') return { ...nothing, unread: [unread('the admission policy of requests', found)] }
   if (!found.ok) return problem('RequestsUnverified', `ValidatingAdmissionPolicy ${requestPolicy}`, 'it is not installed', why, 'Install it', install)
-  if (!bound.ok) return { ...nothing, unread: [`the bindings of the admission policy of requests: ${bound.message}`] }
+  if (!bound.ok) return { ...nothing, unread: [unread('the bindings of the admission policy of requests', bound)] }
   const denies = bound.value.some(({ spec }) => spec?.policyName === requestPolicy && spec.validationActions?.includes('Deny'))
   if (!denies) return problem('RequestsUnverified', `ValidatingAdmissionPolicyBinding ${requestPolicy}`, 'no binding with validationActions [Deny] puts the policy in force', why, 'Install it', install)
   return { ...nothing, well: ['requests: their authors are verified'] }

@@ -7,8 +7,8 @@ import type { KindKnown } from './world.ts'
 export interface Look {
   readonly objects: readonly KubeObject[]
   readonly known: ReadonlyMap<Kind, KindKnown>
-  /** Kinds that are served and could not be read, with why. */
-  readonly unread: readonly { readonly kind: string; readonly message: string }[]
+  /** Kinds that are served and could not be read. */
+  readonly unread: readonly { readonly kind: Kind; readonly failure: Failure }[]
 }
 /** What a pass needs only under way: pods and their like are many, and nothing here is judged by them. */
 const passedOver: readonly Kind[] = ['Pod', 'EndpointSlice', 'RolloutRequest', 'ConfigMap', 'Namespace']
@@ -21,7 +21,7 @@ export async function lookAround(api: KubeApi, namespace: string | undefined): P
   return {
     objects: each.flatMap(({ objects }) => objects),
     known: new Map(each.map(({ watch, known }) => [watch.kind, known])),
-    unread: each.flatMap(({ watch, failure }) => (failure === undefined ? [] : [{ kind: watch.kind, message: failure.message }])),
+    unread: each.flatMap(({ watch, failure }) => (failure === undefined ? [] : [{ kind: watch.kind, failure }])),
   }
 }
 

@@ -36,9 +36,11 @@ export function rolloutFindings(rollout: KubeObject, look: RolloutLook): readonl
       return route && weightsInGit(route, rollout, resetsOf(rollout.status), look.applications)
     }),
   ].filter(one => one !== undefined)
-  const found = [...invalid, ...git, ...(look.whole ? barriers(rollout, seen) : []), ...said(rollout, rollout.status), ...unseen(rollout, look.now)]
+  const found = [...invalid, ...git, ...barriers(rollout, seen).filter(({ rule }) => look.whole || !ofAbsence.includes(rule)), ...said(rollout, rollout.status), ...unseen(rollout, look.now)]
   return found.filter((one, index) => found.findIndex(other => other.rule === one.rule && (other.what === one.what || other.remedies.length > 0)) === index)
 }
+/** What is said because something is not there: not by somebody who may not see whether it is. */
+const ofAbsence: readonly string[] = ['WorkloadMissing', 'ServiceMissing', 'BackendMissing', 'SubsetMissing', 'BackendWithoutWorkload', 'MeshNotServed', 'RouteMissing', 'NotGranted', 'SplitIgnored']
 function about(rollout: KubeObject, rule: string, what: string, why: string, remedies: readonly Remedy[] = [], severity: Finding['severity'] = 'Problem'): Finding {
   return { severity, rule, object: `Rollout ${rollout.metadata.namespace}/${rollout.metadata.name}`, what, why, remedies }
 }

@@ -4,7 +4,7 @@ import type { KubeObject } from '../rollout/objects.ts'
 import { listRollouts, readRollout, refused, rollouts as rolloutResource, withCluster, type Cluster, type ClusterFlags } from './connect.ts'
 import type { Finding } from './doctor-finding.ts'
 import type { Applications } from './doctor-gitops.ts'
-import { installation, type Installation } from './doctor-installation.ts'
+import { installation, unread as unreadOf, type Installation } from './doctor-installation.ts'
 import { listAll, lookAround, served } from './doctor-look.ts'
 import { rolloutFindings } from './doctor-rollouts.ts'
 import { exitCodes, type Io } from './io.ts'
@@ -43,11 +43,13 @@ async function diagnose(cluster: Cluster, name: string | undefined, flags: Docto
   const look = await lookAround(cluster.api, namespace)
   const applications = await argoApplications(cluster)
   const world = worldOf(look.objects, look.known)
-  const findings = rollouts.flatMap(rollout => rolloutFindings(rollout, { world, applications, whole: look.unread.length === 0, now }))
+  // The policy is judged by itself, above.
+  const unread = look.unread.filter(({ kind }) => !kind.startsWith('ValidatingAdmissionPolicy'))
+  const findings = rollouts.flatMap(rollout => rolloutFindings(rollout, { world, applications, whole: unread.length === 0, now }))
   return {
     findings: [...installed.findings, ...findings], rollouts: rollouts.length,
     well: [...installed.well, `rollouts: ${rollouts.length} ${name === undefined ? (namespace === undefined ? 'in all namespaces' : `in ${namespace}`) : ''}`.trim()],
-    unread: [...installed.unread, ...look.unread.map(({ kind, message }) => `${kind}: ${message}`)],
+    unread: [...installed.unread, ...unread.map(({ kind, failure }) => unreadOf(kind, failure))],
   }
 }
 /** Applications of Argo CD, which may hold the recipe already; undefined where there are none to read. */
@@ -79,8 +81,14 @@ export function renderDiagnosis({ findings, well, unread }: Diagnosis, options: 
   const count = problems.length === 0 ? c.green('nothing found that needs anybody') : c.red(`${problems.length} finding${problems.length === 1 ? '' : 's'}`)
   return [
     ...[...problems, ...notes].flatMap(one),
-    ...unread.flatMap(text => wrapped('', clean(`not looked at: ${text}`), 2, columns).map((line, index) => (index === 0 ? `${c.yellow('?')}${line.slice(1)}` : line))),
+    ...unlooked(unread).flatMap(text => wrapped('', clean(text), 2, columns).map((line, index) => (index === 0 ? `${c.yellow('?')}${line.slice(1)}` : line))),
     ...well.map(text => `${c.green('✔')} ${clean(text)}`),
     `${count}${notes.length === 0 ? '' : `, ${notes.length} to know of`}`,
   ]
+}
+/** One sentence for all that this person may not read, one for each other failure. */
+function unlooked(unread: Diagnosis['unread']): string[] {
+  const forbidden = unread.filter(one => one.forbidden).map(({ what }) => what)
+  const others = unread.filter(one => !one.forbidden).map(({ what, message }) => `not looked at: ${what}: ${message}`)
+  return forbidden.length === 0 ? others : [`not looked at, since you may not read it: ${forbidden.join(', ')}`, ...others]
 }

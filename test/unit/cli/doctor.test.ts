@@ -33,7 +33,7 @@ function whole(): void {
   policy()
 }
 const idle = { phase: 'Idle', message: 'all is well', canary: undefined, journey: undefined } as const
-async function found(...argv: string[]): Promise<{ code: number; rules: string[]; findings: any[]; well: string[]; unread: string[] }> {
+async function found(...argv: string[]): Promise<{ code: number; rules: string[]; findings: any[]; well: string[]; unread: unknown[] }> {
   const code = await stage.on('doctor', '-o', 'json', ...argv)
   expect(stage.err).toBe('')
   const diagnosis = JSON.parse(stage.out)
@@ -90,9 +90,9 @@ describe('the installation', () => {
     whole()
     stage.world.faults.inject({ resource: 'leases.coordination.k8s.io', effect: { answer: 403, message: 'olga cannot list leases' } })
     const diagnosis = await found()
-    expect(diagnosis).toMatchObject({ code: 0, rules: [], unread: [expect.stringContaining('olga cannot list leases')] })
+    expect(diagnosis).toMatchObject({ code: 0, rules: [], unread: [{ what: 'the lease of the controller', forbidden: true, message: expect.stringContaining('olga cannot list leases') }] })
     expect(await stage.on('doctor')).toBe(0)
-    expect(stage.out).toContain('? not looked at: the lease of the controller:')
+    expect(stage.out).toContain('? not looked at, since you may not read it: the lease of the controller\n')
   })
 })
 
@@ -120,7 +120,7 @@ describe('rollouts', () => {
     adopted()
     const { findings, rules } = await found()
     expect(rules).toEqual(['ReplicasContested'])
-    expect(findings[0]).toMatchObject({ what: 'Flux sets spec.replicas; 4 of its pods are wanted now', remedies: [{ lines: ['spec:', '- replicas: 4'] }, { lines: ['spec:', '  replicas: 4'] }] })
+    expect(findings[0]).toMatchObject({ what: 'Flux sets spec.replicas; 4 of its pods are wanted now', remedies: [{ lines: ['spec:', '  replicas: 4   # remove'] }, { lines: ['spec:', '  replicas: 4'] }] })
   })
   test('replicas that a person scaled are no quarrel with Git', async () => {
     create('deployments.apps', deployment('checkout', { replicas: 4 }), 'kubectl-edit')
@@ -154,6 +154,8 @@ describe('rollouts', () => {
     expect((await found()).rules).toEqual(['WorkloadMissing'])
     stage.world.faults.inject({ resource: 'deployments.apps', effect: { answer: 403, message: 'no' } })
     expect((await found()).rules).toEqual([])
+    create('horizontalpodautoscalers.autoscaling', { apiVersion: 'autoscaling/v2', kind: 'HorizontalPodAutoscaler', metadata: { name: 'checkout', namespace: 'shop' }, spec: { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'checkout' }, maxReplicas: 3 } })
+    expect((await found()).rules).toEqual(['HPATargetsWorkload'])
   })
   test('of another namespace only with -A', async () => {
     stage.put('cart', idle, {}, 'default')
@@ -213,7 +215,7 @@ describe('whose field it is', () => {
   })
   test('a count that stands in what was applied last, though we have it at zero now', () => {
     const applied = { ...deployment('checkout', { replicas: 0 }), metadata: { name: 'checkout', namespace: 'shop', annotations: { 'kubectl.kubernetes.io/last-applied-configuration': JSON.stringify({ spec: { replicas: 3 } }) } } }
-    expect(replicasInGit(applied, rolloutOf())).toMatchObject({ what: 'kubectl apply sets spec.replicas to 3', remedies: [{ lines: ['spec:', '- replicas: 3'] }, { lines: ['spec:', '  replicas: 3'] }] })
+    expect(replicasInGit(applied, rolloutOf())).toMatchObject({ what: 'kubectl apply sets spec.replicas to 3', remedies: [{ lines: ['spec:', '  replicas: 3   # remove'] }, { lines: ['spec:', '  replicas: 3'] }] })
     expect(replicasInGit(applied, rolloutOf({ replicas: 3 }))!.remedies).toHaveLength(1)
     expect(replicasInGit({ ...applied, metadata: { ...applied.metadata, annotations: { 'kubectl.kubernetes.io/last-applied-configuration': '{"spec":{}}' } } }, rolloutOf())).toBeUndefined()
   })
