@@ -124,13 +124,14 @@ describe('the image', () => {
   afterAll(() => rmSync(image, { recursive: true, force: true }))
 
   test('holds what the program needs, and nothing has to be written', { timeout: 60_000 }, () => {
-    const env = { PATH: '/nowhere', HOME: '/nowhere', TMPDIR: '/proc/none', NODE_ENV: 'production' }
+    const variables = last.split('\n').flatMap((line) => (line.startsWith('ENV ') ? line.slice(4).split(' ') : [])).map((pair) => pair.split('='))
+    const env = { ...Object.fromEntries(variables), PATH: '/dev/null/none', HOME: '/dev/null/none', TMPDIR: '/dev/null/none' }
     // Links are not followed, so that nothing is found beside the copy.
-    const run = (...args: readonly string[]) => spawnSync(process.execPath, ['--preserve-symlinks', join(image, 'src/main.ts'), ...args], { cwd: '/', env, encoding: 'utf8' })
+    const run = (...args: readonly string[]) => spawnSync(process.execPath, ['--preserve-symlinks', join(image, 'src/main.ts'), ...args], { cwd: '/', env, encoding: 'utf8', timeout: 25_000 })
     expect(run('version')).toMatchObject({ status: 0, stdout: expect.stringContaining(packageJson.version), stderr: '' })
     // It has come past every import of the controller, and past its flags.
     const { args } = objectsIn(textOf('deploy/base/controller/deployment.yaml'))[0]!.spec.template.spec.containers[0]
-    expect(run(...args, '--kubeconfig=/nowhere/config')).toMatchObject({ status: 1, stderr: 'sluice: The kubeconfig /nowhere/config does not exist: name another with --kubeconfig, or set KUBECONFIG.\n' })
+    expect(run(...args, '--kubeconfig=/dev/null/config')).toMatchObject({ status: 1, stderr: 'sluice: The kubeconfig /dev/null/config does not exist: name another with --kubeconfig, or set KUBECONFIG.\n' })
   })
 
   test('lists all of its packages, and no other, in its SBOM', () => {
