@@ -84,7 +84,7 @@ export function observeRollout(world: World, rollout: KubeObject, settings: Sett
     ],
     remarks: [...remarksOf(scope), ...routes.flatMap(routeRemarks), ...(known.remarks ?? [])],
     // With an invalid spec nobody knows what our objects have to look like.
-    upkeep: scope.problems.length > 0 ? [] : [...view.upkeep, ...managedUpkeep(scope, routes)],
+    upkeep: scope.problems.length > 0 || isLeaving(scope) ? [] : [...view.upkeep, ...managedUpkeep(scope, routes)],
   }
   const raw: Raw = {
     scope,
@@ -149,3 +149,6 @@ function statusOf(rollout: KubeObject): Pick<Seen, 'status' | 'statusFromFuture'
 function syncing(world: World): readonly Kind[] {
   return watched.map((watch) => watch.kind).filter((kind) => world.state(kind) === 'Syncing')
 }
+
+/** The workload is on its way out. With "--cascade=orphan" the garbage collector takes its owner marks away just now: to put them back would have everything collected with it. */
+const isLeaving = ({ workload }: Scope): boolean => workload?.metadata.deletionTimestamp !== undefined

@@ -115,8 +115,8 @@ export class Teller {
   }
 
   #line(about: About, note: Note): void {
-    const { type, reason, check, value, bound, weight, revision, from, by, journey } = note
-    const fields = { rollout: about.name, namespace: about.namespace, note: type, reason, check, value, bound, weight, revision, from, by, journey }
+    const { type, reason, check, value, bound, weight, revision, from, commit, by, journey } = note
+    const fields = { rollout: about.name, namespace: about.namespace, note: type, reason, check, value, bound, weight, revision, from, commit, by, journey }
     this.#options.log[note.severity === 'Warning' ? 'warn' : 'info'](present(fields), note.message)
   }
 }

@@ -111,7 +111,8 @@ function retire(pass: Pass, kept: ReadonlySet<string>): void {
 function templateScaledUp(pass: Pass): void {
   const { workload } = pass.seen
   if (workload.state !== 'Present' || workload.replicas === 0 || workload.replicasWriter?.gitOps) return
-  if (pass.plan.replicas !== workload.replicas) pass.raise.push({ type: 'WriteReplicas', replicas: workload.replicas })
+  // What nobody wrote down is no order: stable would shrink to one pod.
+  if (pass.plan.replicas !== workload.replicas && !workload.replicasWriter?.byDefault) pass.raise.push({ type: 'WriteReplicas', replicas: workload.replicas })
   else pass.raise.push({ type: 'ScaleWorkload', replicas: 0 })
 }
 /** A GitOps tool keeps writing the template's count. */

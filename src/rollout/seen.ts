@@ -52,8 +52,8 @@ export type WorkloadSeen =
       readonly commit?: string
       readonly replicas: number
       readonly ready: number
-      /** Field manager that last wrote spec.replicas, and whether it is a GitOps tool. */
-      readonly replicasWriter?: { readonly manager: string; readonly gitOps: boolean; readonly at?: number }
+      /** Field manager that last wrote spec.replicas, and whether it is a GitOps tool. `byDefault`: a whole manifest left it at 1, as the API server does where the manifest has no count. */
+      readonly replicasWriter?: { readonly manager: string; readonly gitOps: boolean; readonly byDefault?: boolean; readonly at?: number }
     }
   | { readonly state: 'Missing' }
   /** Backends mode without canary.workloadRef. */

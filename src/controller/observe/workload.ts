@@ -6,7 +6,7 @@ import { readinessOf } from '../../revision/readiness.ts'
 import { imagesOf, sameRevision } from '../../revision/template.ts'
 import type { KubeObject } from '../../rollout/objects.ts'
 import type { RevisionSeen, Seen, WorkloadSeen } from '../../rollout/seen.ts'
-import { lastWriter } from '../../kube/writers.ts'
+import { lastWriter, type Writer } from '../../kube/writers.ts'
 import { isGitOps } from '../world.ts'
 import { troubleOf } from './pods.ts'
 import { isOurs, type Scope, timeOf } from './scope.ts'
@@ -27,9 +27,14 @@ export function workloadSeen(scope: Scope, templateRevision: string | undefined)
     ...(commit ? { commit } : {}),
     replicas,
     ready,
-    ...(writer ? { replicasWriter: { manager: writer.manager, gitOps: isGitOps(writer.manager), ...(writer.at === undefined ? {} : { at: writer.at }) } } : {}),
+    ...(writer ? { replicasWriter: { manager: writer.manager, gitOps: isGitOps(writer.manager), ...(isDefault(workload, writer) ? { byDefault: true } : {}), ...(writer.at === undefined ? {} : { at: writer.at }) } } : {}),
   }
 }
+
+/** Programs that send whole manifests: a count of 1 by them may be what the API server makes of none, as when the line was taken out. */
+const sendManifests = ['kubectl-client-side-apply', 'kubectl-create', 'kubectl-replace']
+const isDefault = ({ spec }: KubeObject, { manager, subresource }: Writer): boolean =>
+  spec?.replicas === 1 && subresource === undefined && sendManifests.includes(manager)
 
 /**
  * The revision that the live template is: one of equal template, stable before any other, else the name that it will get. A name that a revision of

@@ -71,6 +71,21 @@ describe('the workload and its revisions', () => {
     expect(seen('argocd-controller')).toMatchObject({ replicasWriter: { manager: 'argocd-controller', gitOps: true, at: Date.parse('2026-11-23T00:00:00Z') } })
     expect(seen('kubectl')).toMatchObject({ replicasWriter: { manager: 'kubectl', gitOps: false } })
   })
+  test('a count of one by a whole manifest may be that of a manifest without one; kubectl scale to one is an order', () => {
+    const by = (manager: string, replicas: number) => {
+      const made = deployment('cart:1', { managedFields: [{ manager, time: '2026-11-23T00:00:00Z', fieldsV1: { 'f:spec': { 'f:replicas': {} } } }] })
+      const { workload } = new Cluster(rollout(), { ...made, spec: { ...made.spec, replicas } }).look('shop/cart').seen
+      return workload.state === 'Present' && workload.replicasWriter?.byDefault === true
+    }
+    expect([by('kubectl-client-side-apply', 1), by('kubectl-replace', 1), by('kubectl-client-side-apply', 2), by('kubectl', 1), by('kubectl-edit', 1)]).toEqual([true, true, false, false, false])
+  })
+  test('a workload on its way out is nobody to own anything: what is kept up waits', () => {
+    const leaving = deployment('cart:1', { uid: 'new', deletionTimestamp: '2026-11-23T00:00:00Z' })
+    const settled = rollout({}, {}, { schema: 1, sequence: 5, stable: { revision: r1 } })
+    const keys = (workload: KubeObject) => new Cluster(settled, workload, { ...revision('cart:1', 1, { name: r1 }), metadata: { ...revision('cart:1', 1, { name: r1 }).metadata, ownerReferences: [] } }).look('shop/cart').seen.upkeep.map(({ key }) => key)
+    expect(keys(deployment('cart:1', { uid: 'new' }))).toContain(`Revision/${r1}`)
+    expect(keys(leaving)).toEqual([])
+  })
   const waiting = (reason: string, more: object = {}) => ({ containerStatuses: [{ name: 'main', restartCount: 4, state: { waiting: { reason, message: 'why' } }, ...more }] })
   test.each([
     ['CrashLoopBackOff', waiting('CrashLoopBackOff', { lastState: { terminated: { exitCode: 137, reason: 'OOMKilled' } } }), true],
