@@ -152,7 +152,7 @@ describe.skipIf(missing !== undefined)('the embedded Prometheus answers as the r
     await history?.stop()
   })
 
-  it.each(queries.map((query) => [query]))('%s', async (query) => {
+  it.each(queries.map((query, index) => [index, query.length > 100 ? `${query.slice(0, 100)}…` : query, query] as const))('%i: %s', async (_index, _title, query) => {
     const real = await history.query(query, at)
     const response = await fetch(`${url}/api/v1/query`, { method: 'POST', body: new URLSearchParams({ query, time: String(at / 1000) }) })
     const ours = (await response.json()) as Awaited<ReturnType<History['query']>>
