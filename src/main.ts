@@ -1,8 +1,15 @@
 /** The process: argv, streams and signals in, an exit code out. */
+import { accessSync, constants } from 'node:fs'
 import { enableCompileCache } from 'node:module'
+import { tmpdir } from 'node:os'
 
-// Stripping types and compiling is most of the time of a short command.
-enableCompileCache()
+// Stripping types and compiling is most of the time of a short command. Where nothing can be written, Node would try for ever.
+try {
+  accessSync(tmpdir(), constants.W_OK)
+  enableCompileCache()
+} catch {
+  // Only slower.
+}
 const [{ run }, { wantsColor }, { systemClock }] = await Promise.all([import('./cli.ts'), import('./config.ts'), import('./telemetry/clock.ts')])
 const { randomBytes } = await import('node:crypto')
 const { hostname } = await import('node:os')
