@@ -145,7 +145,7 @@ function resetByGitOps(pass: Pass, standing: number, key: string, manager: strin
   if (next.phase === 'Held') return
   if (recent.length >= 3) {
     journey(pass).weight.wanted = Math.min(standing, ...pass.seen.routes.filter(present).map((route) => route.canaryDoor))
-    return hold(pass, 'ResetByGitOps', `${manager} reset the weights of ${key} three times in ten minutes: leave them to Sluice (docs/concepts.md, GitOps), then resume`)
+    return hold(pass, 'ResetByGitOps', `${manager} reset the weights of ${key} three times in ten minutes: leave them to Sluice (docs/gitops.md), then resume`)
   }
   next.resets = [...recent, iso(now)]
   const ready = revisionNamed(pass.seen, next.canary?.revision)?.ready ?? 0

@@ -119,7 +119,7 @@ function templateScaledUp(pass: Pass): void {
 export function contested(pass: Pass): string | undefined {
   const { workload } = pass.seen
   if (pass.seen.backends || workload.state !== 'Present' || workload.replicas === 0 || !workload.replicasWriter?.gitOps || pass.next.phase === 'Adopting' || pass.next.phase === 'Blocked') return undefined
-  return `${workload.replicasWriter.manager} keeps spec.replicas of Deployment ${pass.plan.workload} at ${workload.replicas}: those pods serve nobody; leave the line "replicas: ${workload.replicas}" out of the manifest`
+  return `${workload.replicasWriter.manager} keeps spec.replicas of Deployment ${pass.plan.workload} at ${workload.replicas}: those pods serve nobody; leave the line "replicas: ${workload.replicas}" out of the manifest, then: kubectl -n ${pass.seen.rollout.namespace} scale deployment/${pass.plan.workload} --replicas=0`
 }
 /** The wanted count is written to status.replicas and status.selector for autoscalers: those of the arm with the greater share. */
 export function scaleStatus(pass: Pass, share: number): void {

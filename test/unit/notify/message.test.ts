@@ -41,7 +41,7 @@ describe('for Slack', () => {
     const evil = '<!channel> <https://evil.example|log in> & *bold* `code`\u202e\u0007'
     const body = slack(note({ message: evil, by: evil, commit: evil, reason: evil, check: undefined }))
     for (const text of texts(body)) {
-      expect(text).not.toMatch(/[<>\u202e\u0007]/)
+      for (const mark of ['<', '>', '\u202e', '\u0007']) expect(text).not.toContain(mark)
       expect(text).not.toMatch(/&(?!amp;|lt;|gt;)/)
     }
     const marked = body.blocks.flatMap((block: any) => [block.text, ...(block.fields ?? []), ...(block.elements ?? [])]).filter((one: any) => one?.type === 'mrkdwn')
