@@ -10,6 +10,7 @@ export default defineConfig({
           include: ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts'],
           exclude: ['test/contract/**/*.real.test.ts'],
           environment: 'node',
+          setupFiles: ['test/support/properties.ts'],
           testTimeout: 20_000,
           sequence: { groupOrder: 0 },
         },
@@ -19,6 +20,7 @@ export default defineConfig({
           name: 'real',
           include: ['test/real/**/*.test.ts', 'test/contract/**/*.real.test.ts'],
           environment: 'node',
+          setupFiles: ['test/support/properties.ts'],
           globalSetup: ['test/support/global-setup.ts'],
           // A controller of one file must not see another's objects in the middle, and two cores carry a control plane and one file well.
           fileParallelism: false,

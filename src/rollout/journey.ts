@@ -8,6 +8,7 @@ import { canaryCount, close, closedBy, currentStep, enter, hold, journey, type P
 import { done, endpoints, inOrder, leads, propagated, quiet, ready, run, split, together, turned, waitFor, when, type Step } from './procedure.ts'
 import { windowState } from './schedule.ts'
 import { finish } from './outcome.ts'
+import { notSwapped } from './rest.ts'
 
 /** The canary is noticed; gates are asked; the newest revision is taken. */
 export function waiting(pass: Pass): void {
@@ -16,6 +17,8 @@ export function waiting(pass: Pass): void {
   const revision = target(pass.seen)
   const proven = pass.seen.backends && pass.seen.backends.canaryBackend === pass.next.stable?.backend
   if (revision === undefined || revision === pass.next.stable?.revision || proven) return enter(pass, 'Idle', 'the template is the stable revision again')
+  // What the spec calls stable is not what was proven: there is nothing that this canary could be measured against, or fall back to.
+  if (notSwapped(pass)) return enter(pass, 'Idle', `spec.backends calls ${pass.seen.backends!.stableBackend} stable, and ${pass.next.stable?.backend} is proven`)
   if (closedBy(pass, revision) === 'Status') return enter(pass, 'RolledBack', `${revision} has failed before`)
   if (pass.next.canary?.revision !== revision) pass.next.canary = { ...describe(pass, revision), ...(pass.seen.backends ? { backend: pass.seen.backends.canaryBackend } : {}) }
   const closed = gates(pass)

@@ -5,6 +5,7 @@
 import type { Action } from './actions.ts'
 import { carries, expressed, near, type Pass, present, revisionNamed, wake } from './pass.ts'
 import { formatDuration } from './duration.ts'
+import type { RouteSeen } from './seen.ts'
 
 export type Progress = { readonly done: true } | { readonly done: false; readonly actions: readonly Action[]; readonly awaiting: string }
 export type Step = (pass: Pass) => Progress
@@ -30,6 +31,7 @@ export const when = (condition: boolean, step: Step): Step => (pass) => (conditi
 /** The revision has at least `count` pods, and they are ready. Never scales down. */
 export const ready = (revision: string, count: number): Step => (pass) => {
   const found = revisionNamed(pass.seen, revision)
+  if (!found && pass.seen.backends) return waitFor(`spec.backends to name ${revision}, or its Deployment to exist`)
   if (!found) return waitFor(`revision ${revision} to be created`, { type: 'CreateRevision', revision, replicas: count })
   const scale: Action[] = found.replicas < count && !pass.seen.backends ? [{ type: 'Scale', revision, replicas: count }] : []
   if (found.ready >= count && scale.length === 0 && (!pass.seen.backends || found.complete)) return done
@@ -72,6 +74,7 @@ export const split = (canaryDoor: number, how: { reopen?: boolean; restore?: boo
   for (const route of pass.seen.routes) {
     if (route.state === 'Missing' && route.managed) actions.push({ type: 'CreateRoute', route: route.key, canaryDoor })
     else if (route.state !== 'Present') awaiting = `${route.key}: ${route.message ?? 'is missing'}`
+    else if (towardsNobody(pass, route, canaryDoor)) awaiting ??= 'the stable door to show ready endpoints: traffic stays where it is, since there is nowhere better'
     else if (!near(route.canaryDoor, expressed(route, canaryDoor)) || route.uneven || (how.reopen && route.closedTo) || (how.restore && route.canaryOnly.some((only) => only.redirected)))
       actions.push({ type: 'SetSplit', route: route.key, canaryDoor, reopen: how.reopen ?? false, restore: how.restore ?? false })
     else if (!route.mirrored) awaiting ??= route.message ?? `the mesh to take over the split of ${route.key}`
@@ -79,6 +82,9 @@ export const split = (canaryDoor: number, how: { reopen?: boolean; restore?: boo
   if (actions.length > 0) return waitFor(`the split to be seen at ${canaryDoor}%`, ...actions)
   return awaiting === undefined ? done : waitFor(awaiting)
 }
+/** The share would fall onto a stable door that shows nobody, from a canary door that does. */
+const towardsNobody = ({ seen: { doors } }: Pass, route: RouteSeen, canaryDoor: number): boolean =>
+  route.canaryDoor > expressed(route, canaryDoor) + 0.05 && doors.stable.ready === 0 && doors.canary.ready > 0
 /** The split has been seen as it is for the propagation delay. */
 export const propagated: Step = (pass) => aged(pass, 'split', pass.settings.propagationDelayMs, 'the split to reach all proxies')
 

@@ -2,6 +2,7 @@
 import { iso } from './duration.ts'
 import { beginWayBack } from './outcome.ts'
 import { close, decided, enter, inJourney, journey, type Pass, target, wake } from './pass.ts'
+import { notSwapped } from './rest.ts'
 import type { RequestSeen } from './seen.ts'
 import { countRequests } from './verdicts.ts'
 
@@ -147,6 +148,7 @@ function retry(pass: Pass, request: RequestSeen): Answer {
   if (revision !== wanted) return refuse(`${revision} is not what the template says now, which is ${wanted}`)
   if (revision === next.stable?.revision) return refuse(`${revision} is stable`)
   if (pass.seen.backends && pass.seen.backends.canaryBackend === next.stable?.backend) return refuse(`${next.stable.backend} carries everything as the proven backend: swap the roles in spec.backends first`)
+  if (notSwapped(pass)) return refuse(`spec.backends calls ${pass.seen.backends!.stableBackend} stable, but ${next.stable?.backend} is proven: put the roles right in spec.backends first`)
   if (next.phase === 'Blocked' || next.phase === 'Adopting') return refuse(`nothing has failed: ${pass.seen.rollout.name} is ${next.phase}`)
   if (inJourney(next)) {
     if (next.phase !== 'Held') return refuse(`${revision} is under way: ${next.phase}`)

@@ -429,6 +429,26 @@ describe('in the middle', () => {
     world.until((w) => !w.finalizer, 15)
     expect([world.finalizer, world.weights]).toEqual([false, { v1: 100, v2: 0 }])
   })
+  it('Retry while the spec calls another backend stable is refused with the way that works, whatever Git does to the weights then', () => {
+    const world = resting()
+    world.swap('v3', 'v2')
+    world.request('Retry', 'v2-h1')
+    world.settle()
+    expect(world.status?.requests[0]).toMatchObject({ answer: 'Refused', message: 'spec.backends calls v3 stable, but v1 is proven: put the roles right in spec.backends first' })
+    world.weights = { v1: 0, v2: 0, v3: 100 }
+    world.until(() => false, 3)
+    expect(world.phase).toBe('Idle')
+  })
+  it('a step below what somebody gave the canary by hand is not reached while stable has no pods', () => {
+    const world = resting()
+    world.weights = { v1: 80, v2: 20, v3: 0 }
+    Object.assign(world.arms['v1']!, { ready: 0, complete: false })
+    world.request('Retry', 'v2-h1')
+    world.until(() => false, 3)
+    expect([world.nowhere, world.weights['v2']]).toEqual([[], 20])
+    Object.assign(world.arms['v1']!, { ready: 2, complete: true })
+    expect(world.until((w) => w.weights['v2'] === 10)).toBe(true)
+  })
   it('rollback by a person after the promotion is refused with the way that works', () => {
     const world = promoted()
     world.request('Rollback', 'v2-h2')
