@@ -25,6 +25,8 @@ export interface Question {
   /** Stable while the question means the same: check name, revision and the start of its slow window. */
   readonly id: string
   readonly check: string
+  /** Name of the metric source that is asked. */
+  readonly source: string
   readonly telemetry: Telemetry
   readonly measure: Measure
   readonly stable: ArmSeries

@@ -1,10 +1,11 @@
 /** `sluice controller`: the one process that decides. Runs until it is told to stop. */
-import { noSource, type Source } from '../controller/fetch.ts'
 import { startController, type Controller } from '../controller/controller.ts'
 import { kubeClient } from '../kube/client.ts'
 import { loadConnection } from '../kube/connection.ts'
 import { poster } from '../notify/post.ts'
 import { prometheusSource, urlProblem } from '../metrics/prometheus.ts'
+import { Sources } from '../metrics/sources.ts'
+import { defaultSource } from '../rollout/sources.ts'
 import { createLog, type Log, type LogLevel } from '../telemetry/log.ts'
 import { CliFailure, exitCodes, type Io } from './io.ts'
 
@@ -39,7 +40,7 @@ interface HealthServer {
 /** Runs the controller until SIGTERM or Ctrl-C, then ends what is under way and gives the lease back. Returns 0; throws CliFailure where it cannot begin. */
 export async function runController(config: ControllerConfig, serveHealth: ServeHealth, io: Io): Promise<number> {
   const log = createLog({ level: config.logLevel, form: 'Json' })
-  const source = sourceOf(config, log, io)
+  const sources = sourcesOf(config, log, io)
   const connection = await loadConnection({ kubeconfig: config.kubeconfig, context: config.context })
   if (!connection.ok) throw new CliFailure(connection.message)
   const { server, namespace } = connection.value
@@ -49,7 +50,7 @@ export async function runController(config: ControllerConfig, serveHealth: Serve
   const health = await listen(config, serveHealth, () => controller)
   log.info({ server, identity: config.identity, namespace: config.namespace ?? 'all', prometheus: config.prometheus ?? 'none', lease: config.leaderElect ? `${leaseNamespace}/sluice` : 'none' }, 'starting')
   controller = startController({
-    api: kubeClient(connection.value), clock: io.clock, log, source, random: Math.random, namespace: config.namespace,
+    api: kubeClient(connection.value), clock: io.clock, log, source: sources, random: Math.random, namespace: config.namespace,
     settings: { identity: config.identity, propagationDelayMs: config.propagationDelayMs, scrapeIntervalMs: config.scrapeIntervalMs, clusterDomain: config.clusterDomain },
     notify: {
       post: poster({ rules: { allowedHosts: config.allowedHosts, apiServer: new URL(server).hostname, clusterDomain: config.clusterDomain } }, () => io.clock.now()),
@@ -57,7 +58,7 @@ export async function runController(config: ControllerConfig, serveHealth: Serve
     },
     ...(config.leaderElect ? { election: { namespace: leaseNamespace, name: 'sluice' } } : {}),
   })
-  void probe(source, log, io)
+  void probe(sources, log, io)
   await stopAsked(io.stopped)
   log.info({ identity: config.identity }, 'stopping')
   await controller.stop()
@@ -68,21 +69,22 @@ export async function runController(config: ControllerConfig, serveHealth: Serve
 }
 
 /** One question at the start: a URL that leads nowhere is said now, and not in the first release. Nothing waits for it. */
-async function probe(source: Source, log: Log, io: Io): Promise<void> {
-  if (source === noSource) return
+async function probe(sources: Sources, log: Log, io: Io): Promise<void> {
   const nobody = { namespace: 'sluice-probe', workloads: ['nobody'] }
-  const answer = await source.ask({ id: 'probe', check: 'probe', telemetry: 'Istio', measure: { kind: 'SuccessRate' }, stable: nobody, canary: nobody, at: io.clock.now(), fastMs: 60_000, slowMs: 60_000 })
-  if (answer.state === 'Error') log.warn({ source: 'default' }, `the metric source does not answer: ${answer.reason}; releases will be held until it does, see --prometheus`)
+  await Promise.all(sources.all.map(async source => {
+    const answer = await source.ask({ id: 'probe', check: 'probe', source: source.name, telemetry: 'Istio', measure: { kind: 'SuccessRate' }, stable: nobody, canary: nobody, at: io.clock.now(), fastMs: 60_000, slowMs: 60_000 })
+    if (answer.state === 'Error') log.warn({ source: source.name }, `the metric source does not answer: ${answer.reason}; releases will be held until it does, see --prometheus`)
+  }))
 }
 
-function sourceOf(config: ControllerConfig, log: Log, io: Io): Source {
+function sourcesOf(config: ControllerConfig, log: Log, io: Io): Sources {
   if (config.prometheus === undefined) {
     log.warn({}, 'no metric source: checks will answer with an error until the controller is started with --prometheus URL')
-    return noSource
+    return new Sources([])
   }
   const problem = urlProblem(config.prometheus)
   if (problem !== undefined) throw new CliFailure(`--prometheus: ${problem}`)
-  return prometheusSource({ name: 'default', url: config.prometheus, onWarning: warning => log.warn({ source: 'default' }, `Prometheus warns: ${warning}`) }, io.clock)
+  return new Sources([prometheusSource({ name: defaultSource, url: config.prometheus, onWarning: warning => log.warn({ source: defaultSource }, `Prometheus warns: ${warning}`) }, io.clock)])
 }
 
 async function listen(config: ControllerConfig, serveHealth: ServeHealth, controller: () => Controller | undefined): Promise<HealthServer | undefined> {

@@ -3,14 +3,14 @@ import type { Answer, Question, Reading } from '../analysis/reading.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import { alarm } from './alarm.ts'
 
-/** Whoever can answer questions, for example metrics/prometheus. Never rejects, and bounds its own time. */
+/** Whoever can answer questions, for example metrics/sources. Never rejects, and bounds its own time. */
 export interface Source {
   ask(question: Question): Promise<Answer>
 }
 export interface FetcherOptions {
   readonly clock: Clock
   readonly source: Source
-  /** Questions under way at once over all rollouts; the rest wait in order. Unset: 16. */
+  /** Questions under way at once at each metric source, over all rollouts; the rest wait in order. Unset: 16. */
   readonly atOnce?: number
   /** An answer came in: have a look. */
   readonly wake: (key: string) => void
@@ -25,10 +25,10 @@ interface Wanted {
   asking?: Question
 }
 type Wants = Map<string, Wanted>
-
-/** The answer to every question where no source was named. */
-export const noSource: Source = {
-  ask: () => Promise.resolve({ state: 'Error', reason: 'no Prometheus source is configured; start the controller with --prometheus URL' }),
+/** Of one metric source: one that hangs holds up none of the others. */
+interface Lane {
+  readonly turns: (() => Promise<void>)[]
+  free: number
 }
 
 /** Answers kept for each question. */
@@ -38,12 +38,10 @@ const kept = 12
 export class Fetcher {
   readonly #options: FetcherOptions
   readonly #rollouts = new Map<string, Wants>()
-  readonly #turns: (() => Promise<void>)[] = []
-  #free: number
+  readonly #lanes = new Map<string, Lane>()
 
   constructor(options: FetcherOptions) {
     this.#options = options
-    this.#free = options.atOnce ?? 16
   }
 
   /** The last answers to what this rollout asks, oldest first for each question: failures in a row add up even where no status can be written. */
@@ -78,7 +76,7 @@ export class Fetcher {
   /** Forgets everything; answers under way are dropped. */
   stop(): void {
     for (const key of this.#rollouts.keys()) this.forget(key)
-    this.#turns.length = 0
+    for (const lane of this.#lanes.values()) lane.turns.length = 0
   }
 
   #schedule(key: string, wanted: Wanted): void {
@@ -97,17 +95,23 @@ export class Fetcher {
 
   #take(key: string, wanted: Wanted): void {
     wanted.asking = wanted.question
-    this.#turns.push(() => this.#ask(key, wanted))
-    this.#next()
+    const lane = this.#lane(wanted.question.source)
+    lane.turns.push(() => this.#ask(key, wanted))
+    this.#next(lane)
   }
-  #next(): void {
-    while (this.#free > 0) {
-      const turn = this.#turns.shift()
+  #lane(source: string): Lane {
+    let lane = this.#lanes.get(source)
+    if (lane === undefined) this.#lanes.set(source, (lane = { turns: [], free: this.#options.atOnce ?? 16 }))
+    return lane
+  }
+  #next(lane: Lane): void {
+    while (lane.free > 0) {
+      const turn = lane.turns.shift()
       if (turn === undefined) return
-      this.#free--
+      lane.free--
       void turn().finally(() => {
-        this.#free++
-        this.#next()
+        lane.free++
+        this.#next(lane)
       })
     }
   }

@@ -94,7 +94,7 @@ function observed(observation: SeenNow, options: SurroundingsOptions, rollout: '
 function asked(seen: Seen, { plan }: SeenNow, settings: Settings, now: number): Asked {
   const questions = ask(seen, plan, settings, now)
   // The next slot of each question begins one interval after the present one.
-  const interval = (check: string) => (check === quietCheck ? settings.scrapeIntervalMs : plan.intervalMs)
+  const interval = (check: string) => (check === quietCheck ? plan.scrapeIntervalMs : plan.intervalMs)
   const slots = questions.map(({ at, check }) => (at > now ? at : at + interval(check)))
   return { questions, ...(slots.length === 0 ? {} : { changesAt: Math.max(now + 1, Math.min(...slots)) }) }
 }

@@ -30,10 +30,10 @@ export function ask(seen: Seen, plan: Plan, settings: Settings, now: number): re
   const checks = plan.checks.flatMap((check): Question[] => {
     const id = questionId(status, check.name)
     const at = due(seen, id, since, plan.intervalMs, now)
-    const { fastMs, slowMs } = windows(at, since, settings.scrapeIntervalMs, plan.intervalMs)
+    const { fastMs, slowMs } = windows(at, since, plan.scrapeIntervalMs, plan.intervalMs)
     if (slowMs <= 0) return []
     const measure = check.measure.kind === 'SuccessRate' ? ({ kind: 'SuccessRate' } as const) : ({ kind: 'Latency', percentile: check.measure.percentile, aboveMs: check.measure.maxMs } as const)
-    return [{ id, check: check.name, telemetry, measure, ...subject, at, fastMs, slowMs }]
+    return [{ id, check: check.name, source: plan.source, telemetry, measure, ...subject, at, fastMs, slowMs }]
   })
   return [...checks, ...closing]
 }
@@ -73,14 +73,14 @@ function quietQuestion(seen: Seen, status: RolloutStatus, plan: Plan, settings: 
   const other = flipping ? status.canary.revision : status.stable.revision
   const id = `${status.journey?.id}/${status.phase}/${quietCheck}`
   const since = seen.since['split'] ?? now
-  const at = due(seen, id, since, settings.scrapeIntervalMs, now)
+  const at = due(seen, id, since, plan.scrapeIntervalMs, now)
   const closedDoor = flipping ? 'stable' : 'canary'
   const ofBackends = seen.backends && backendSeries(seen, seen.backends)
   const [canary, stable] = ofBackends
     ? [ofBackends.canary, ofBackends.stable]
     : [series(seen, plan, settings, closed, closedDoor), series(seen, plan, settings, other, flipping ? 'canary' : 'stable')]
-  const windowMs = 2 * settings.scrapeIntervalMs
-  return [{ id, check: quietCheck, telemetry: plan.telemetry, measure: { kind: 'DoorRequests' }, canary, stable, at, fastMs: windowMs, slowMs: windowMs }]
+  const windowMs = 2 * plan.scrapeIntervalMs
+  return [{ id, check: quietCheck, source: plan.source, telemetry: plan.telemetry, measure: { kind: 'DoorRequests' }, canary, stable, at, fastMs: windowMs, slowMs: windowMs }]
 }
 
 /** When this question is due: once an interval from its own offset; the last slot that has come, or the next one where that has been answered. */

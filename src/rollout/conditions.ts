@@ -98,7 +98,7 @@ function notMoving(pass: Pass): string | undefined {
   const weight = next.journey?.weight.wanted ?? 0
   const all = stable.slow.total + canary.slow.total
   const expected = (all * weight) / 100
-  if (expected < 30 || canary.slow.total > expected / 10 || reading.question.slowMs < 4 * pass.settings.scrapeIntervalMs) return undefined
+  if (expected < 30 || canary.slow.total > expected / 10 || reading.question.slowMs < 4 * pass.plan.scrapeIntervalMs) return undefined
   return `${canary.slow.total} of ${all} requests reached the canary at weight ${weight}%: is the caller outside of the mesh, or does another route with the same host come first?`
 }
 function restSplit(pass: Pass): string | undefined {

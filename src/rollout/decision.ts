@@ -1,10 +1,10 @@
 import type { Action } from './actions.ts'
+import type { PlanSettings } from './plan.ts'
 import type { Note, RolloutStatus } from './schema.ts'
 
 /** What the controller knows beside the objects. */
-export interface Settings {
+export interface Settings extends PlanSettings {
   readonly propagationDelayMs: number
-  readonly scrapeIntervalMs: number
   readonly clusterDomain: string
   /** Written to status.writer. */
   readonly identity: string

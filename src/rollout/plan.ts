@@ -4,6 +4,7 @@ import type { Telemetry } from '../analysis/reading.ts'
 import { parseDuration } from './duration.ts'
 import { parseLatency, parsePercent, parseScale, parseWeight } from './quantity.ts'
 import type { RolloutSpec } from './schema.ts'
+import { defaultSource } from './sources.ts'
 import { problemsOf } from './validate.ts'
 
 export interface Plan {
@@ -16,6 +17,10 @@ export interface Plan {
   readonly steps: readonly PlannedStep[]
   /** Undefined: nobody says whose series tell of the requests, and nothing is asked. */
   readonly telemetry: Telemetry | undefined
+  /** Name of the metric source that is asked. */
+  readonly source: string
+  /** How often that source scrapes. */
+  readonly scrapeIntervalMs: number
   readonly intervalMs: number
   readonly checks: readonly PlannedCheck[]
   readonly noData: Patience
@@ -87,15 +92,25 @@ export const defaults = {
   timeZone: 'Etc/UTC',
 } as const
 
+/** What a plan rests on beside the spec. */
+export interface PlanSettings {
+  /** How often the source `default` scrapes; assumed of a source that nobody knows, too. */
+  readonly scrapeIntervalMs: number
+  /** The metric sources by name. Unset: nobody knows which there are. */
+  readonly sources?: Readonly<Record<string, { readonly scrapeIntervalMs: number }>>
+}
+
 export type Planned = { readonly ok: true; readonly plan: Plan } | { readonly ok: false; readonly problems: readonly SpecProblem[] }
 
 /**
- * The spec of the Rollout `name` in numbers, or everything that is wrong with it. `scrapeIntervalMs`: how often the metric source scrapes; the defaults
- * of `analysis.interval` (two scrapes) and of a step's `hold` (five) follow it.
+ * The spec of the Rollout `name` in numbers, or everything that is wrong with it. The defaults of `analysis.interval` (two scrapes) and of a step's
+ * `hold` (five) follow the metric source.
  */
-export function plan(spec: RolloutSpec, name: string, settings: { readonly scrapeIntervalMs: number }): Planned {
+export function plan(spec: RolloutSpec, name: string, settings: PlanSettings): Planned {
   const problems = problemsOf(spec)
   if (problems.length > 0) return { ok: false, problems }
+  const source = defaultSource
+  const scrapeIntervalMs = settings.sources?.[source]?.scrapeIntervalMs ?? settings.scrapeIntervalMs
   const onFailure = spec.onFailure ?? defaults.onFailure
   const workload = spec.workloadRef?.name ?? spec.backends?.canary.workloadRef?.name
   return {
@@ -105,9 +120,11 @@ export function plan(spec: RolloutSpec, name: string, settings: { readonly scrap
       name: spec.workloadRef ? (spec.service?.name ?? spec.workloadRef.name) : name,
       ...(workload !== undefined && { workload }),
       ...(spec.replicas !== undefined && { replicas: spec.replicas }),
-      steps: spec.steps.map((step, index) => plannedStep(step, index, settings.scrapeIntervalMs)),
+      steps: spec.steps.map((step, index) => plannedStep(step, index, scrapeIntervalMs)),
       telemetry: spec.analysis?.telemetry ?? telemetryOf(spec.traffic),
-      intervalMs: length(spec.analysis?.interval, defaults.intervalScrapes * settings.scrapeIntervalMs),
+      source,
+      scrapeIntervalMs,
+      intervalMs: length(spec.analysis?.interval, defaults.intervalScrapes * scrapeIntervalMs),
       checks: (spec.analysis?.checks ?? []).map((check) => plannedCheck(check, spec.analysis!, onFailure)),
       noData: plannedPatience(spec.analysis?.noData, defaults.noData),
       sourceError: plannedPatience(spec.analysis?.sourceError, defaults.sourceError),

@@ -94,7 +94,7 @@ export const quiet: Step = (pass) => {
   const since = pass.seen.since['split'] ?? pass.now
   const limit = since + 5 * 60_000
   if (pass.now >= limit || reading?.answer.state === 'Error') return done
-  if (!reading) return aged(pass, 'split', pass.settings.propagationDelayMs + 6 * pass.settings.scrapeIntervalMs, 'the last requests to the closed door to end')
+  if (!reading) return aged(pass, 'split', pass.settings.propagationDelayMs + 6 * pass.plan.scrapeIntervalMs, 'the last requests to the closed door to end')
   if (reading.question.at >= since + reading.question.fastMs && reading.answer.canary.fast.total < 1) return done
   wake(pass, limit)
   return waitFor('the last requests to the closed door to end')

@@ -55,7 +55,7 @@ const unasked = (check: PlannedCheck, since: number): CheckStatus => ({
 
 function judged(pass: Pass, check: PlannedCheck, reading: Reading, before: CheckStatus): CheckStatus {
   const memory = { ...(before.countedAt ? { countedAt: ms(before.countedAt) } : {}), ...(before.countedBad !== undefined ? { countedBad: before.countedBad } : {}) }
-  const found = evaluate(check, reading, memory, pass.settings.scrapeIntervalMs)
+  const found = evaluate(check, reading, memory, pass.plan.scrapeIntervalMs)
   const failures = found.verdict === 'Fail' ? (before.failures ?? 0) + (found.counts ? 1 : 0) : found.verdict === 'Pass' ? 0 : (before.failures ?? 0)
   return {
     name: check.name,

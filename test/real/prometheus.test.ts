@@ -167,6 +167,7 @@ describe.skipIf(missing !== undefined)('questions to a real Prometheus', () => {
     const question: Question = {
       id: 'q',
       check: 'success',
+      source: 'default',
       telemetry: 'Istio',
       measure: { kind: 'SuccessRate' },
       stable: arm('steady'),

@@ -59,6 +59,7 @@ function untidy(): Recorded[] {
 const base: Question = {
   id: 'q',
   check: 'q',
+  source: 'default',
   telemetry: 'Istio',
   measure: { kind: 'SuccessRate' },
   at,

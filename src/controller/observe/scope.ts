@@ -3,7 +3,7 @@ import { revisionLabel, rolloutLabel } from '../../revision/marks.ts'
 import { type DoorNames, doorNames } from '../../revision/naming.ts'
 import type { Settings } from '../../rollout/decision.ts'
 import type { KubeObject } from '../../rollout/objects.ts'
-import { type Plan, plan, type SpecProblem } from '../../rollout/plan.ts'
+import { type Plan, plan, type PlanSettings, type SpecProblem } from '../../rollout/plan.ts'
 import type { RolloutSpec } from '../../rollout/schema.ts'
 import type { World } from '../world.ts'
 
@@ -65,7 +65,7 @@ export interface ReadSpec {
   readonly problems: readonly SpecProblem[]
 }
 /** The spec and its plan. One that cannot be planned is reduced to what leads to its objects, so that a running journey can still be lowered and aborted. */
-export function readSpec(rollout: KubeObject, settings: Pick<Settings, 'scrapeIntervalMs'>): ReadSpec {
+export function readSpec(rollout: KubeObject, settings: PlanSettings): ReadSpec {
   const { name } = rollout.metadata
   const spec: RolloutSpec = rollout.spec ?? {}
   const whole = plan(spec, name, settings)

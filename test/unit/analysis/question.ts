@@ -5,6 +5,7 @@ export const at = Date.UTC(2026, 0, 1, 12)
 export const question = (more: Partial<Question> = {}): Question => ({
   id: 'success@web-2',
   check: 'success',
+  source: 'default',
   telemetry: 'Istio',
   measure: { kind: 'SuccessRate' },
   stable: { namespace: 'shop', workloads: ['web-1'], door: 'web-stable.shop.svc.cluster.local' },

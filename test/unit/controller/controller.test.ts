@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startController, type Controller } from '../../../src/controller/controller.ts'
-import { noSource } from '../../../src/controller/fetch.ts'
+import { Sources } from '../../../src/metrics/sources.ts'
 import type { KubeObject } from '../../../src/rollout/objects.ts'
 import type { RolloutStatus } from '../../../src/rollout/schema.ts'
 import { embeddedApi } from '../../../src/sandbox/client.ts'
@@ -30,7 +30,7 @@ afterEach(async () => {
 
 function start(identity = 'one', election = true, namespace?: string): Controller {
   const controller = startController({
-    api: embeddedApi(world.store, world.faults, `sluice/${identity}`), clock: world.clock, random: () => 0.5, source: noSource,
+    api: embeddedApi(world.store, world.faults, `sluice/${identity}`), clock: world.clock, random: () => 0.5, source: new Sources([]),
     log: createLog({ level: 'debug', form: 'Json', now: () => world.clock.now(), write: line => void lines.push({ by: identity, ...JSON.parse(line) }) }),
     namespace, settings: { identity, propagationDelayMs: 5000, scrapeIntervalMs: 15_000, clusterDomain: 'cluster.local' },
     ...(election ? { election: { namespace: 'sluice-system', name: 'sluice' } } : {}),

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Answer, Question } from '../../../src/analysis/reading.ts'
-import { Fetcher, noSource } from '../../../src/controller/fetch.ts'
+import { Fetcher } from '../../../src/controller/fetch.ts'
+import { Sources } from '../../../src/metrics/sources.ts'
 import { settle, Simulated } from './simulated.ts'
 
 let clock: Simulated
@@ -9,7 +10,7 @@ let woken: string[]
 let reply: (question: Question) => Promise<Answer>
 const counts: Answer = { state: 'Counts', canary: { fast: { total: 1, bad: 0 }, slow: { total: 1, bad: 0 } }, stable: { fast: { total: 1, bad: 0 }, slow: { total: 1, bad: 0 } } }
 const arm = { namespace: 'shop', workloads: ['w'] }
-const question = (id: string, at: number): Question => ({ id, check: id, telemetry: 'Istio', measure: { kind: 'SuccessRate' }, stable: arm, canary: arm, at, fastMs: 60_000, slowMs: 60_000 })
+const question = (id: string, at: number, source = 'default'): Question => ({ id, check: id, source, telemetry: 'Istio', measure: { kind: 'SuccessRate' }, stable: arm, canary: arm, at, fastMs: 60_000, slowMs: 60_000 })
 
 beforeEach(() => {
   clock = new Simulated()
@@ -95,7 +96,29 @@ describe('the fetcher', () => {
     await settle()
     expect(f.readings('a')[0]!.answer).toEqual({ state: 'Error', reason: 'Error: boom' })
   })
-  test('without a source every question is answered with what to do', async () => {
-    expect(await noSource.ask(question('x', 0))).toEqual({ state: 'Error', reason: 'no Prometheus source is configured; start the controller with --prometheus URL' })
+  test('a source that hangs holds up the questions to no other one', async () => {
+    reply = q => (q.source === 'slow' ? new Promise(() => {}) : Promise.resolve(counts))
+    const f = fetcher(2)
+    for (const key of ['a', 'b', 'c']) f.update(key, [question('x', clock.now(), 'slow')])
+    for (const key of ['d', 'e', 'f']) f.update(key, [question('x', clock.now())])
+    await settle()
+    expect(asked.map(({ source }) => source)).toEqual(['slow', 'slow', 'default', 'default', 'default'])
+    expect(woken).toEqual(['d', 'e', 'f'])
+  })
+})
+describe('the sources', () => {
+  const named = (name: string) => ({ name, ask: (q: Question): Promise<Answer> => (asked.push(q), Promise.resolve({ state: 'Error', reason: name })), state: () => ({ resting: false }) })
+  test('without any, every question is answered with what to do', async () => {
+    expect(await new Sources([]).ask(question('x', 0))).toEqual({
+      state: 'Error', reason: 'no metric source default is configured, nor any other: start the controller with --prometheus URL, or add it to sources of its configuration file',
+    })
+  })
+  test('a question goes to the source that it names; an unknown name is answered with those there are; another set takes over at once', async () => {
+    const sources = new Sources([named('default'), named('edge')])
+    expect(await sources.ask(question('x', 0, 'edge'))).toEqual({ state: 'Error', reason: 'edge' })
+    expect(await sources.ask(question('x', 0, 'edgy'))).toMatchObject({ reason: expect.stringMatching(/^no metric source edgy is configured: name one of default, edge in analysis.sourceRef, or add it/) })
+    sources.replace([named('edgy')])
+    expect(await sources.ask(question('x', 0, 'edgy'))).toEqual({ state: 'Error', reason: 'edgy' })
+    expect((await sources.ask(question('x', 0)) as { reason: string }).reason).toContain('name one of edgy')
   })
 })
