@@ -30,7 +30,8 @@ export async function connect(flags: ClusterFlags): Promise<Cluster> {
   const connection = await loadConnection({ kubeconfig: flags.kubeconfig, context: flags.context })
   if (!connection.ok) throw new CliFailure(connection.message)
   return {
-    api: kubeClient(connection.value),
+    // Somebody sits before it: that nobody answers is said within a second.
+    api: kubeClient(connection.value, { patience: [100, 300] }),
     namespace: flags.namespace ?? connection.value.namespace,
     server: connection.value.server,
     close: () => connection.value.close(),

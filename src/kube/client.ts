@@ -17,6 +17,8 @@ const listTimeout = 60_000
 export interface ClientOptions {
   /** Waits between tries; default: real time. */
   readonly wait?: Wait
+  /** Waits in ms before the tries after the first; default: a fifth of a second to three seconds. */
+  readonly patience?: readonly number[]
   /** For spreading the ends of watches; default Math.random. */
   readonly random?: () => number
 }
@@ -24,7 +26,7 @@ export interface ClientOptions {
 /** Talks to one API server. Every answer is a value; nothing here throws. There is no limit of requests per second: the server has its own, and says so with 429. */
 export function kubeClient(connection: Connection, options: ClientOptions = {}): KubeApi {
   const wait: Wait = options.wait ?? ((ms) => sleep(ms))
-  const ask = (question: Question): Promise<Result<unknown>> => exchange(connection, question, wait)
+  const ask = (question: Question): Promise<Result<unknown>> => exchange(connection, question, wait, options.patience)
   const one = async (resource: Resource | undefined, question: Question): Promise<Result<KubeObject>> => objectOf(resource, question, await ask(question))
   return {
     get: (resource, namespace, name, subresource, call) =>

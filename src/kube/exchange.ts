@@ -21,15 +21,16 @@ export interface Question {
 export type Wait = (ms: number) => Promise<void>
 
 const urgentWaits = [50, 100, 200, 400]
-const plainWaits = [200, 1_000, 3_000]
+const plainWaits: readonly number[] = [200, 1_000, 3_000]
 
 /**
  * Asks until there is an answer, the tries are used up, or the next wait would not fit into `timeoutMs`.
+ * `patience`: waits in ms before the tries after the first, outside of the urgent lane; Retry-After makes them longer.
  * Only what the server surely did not do is tried again: 429 and 401; 503 with Retry-After, which also says so; and reads that got no answer, or one that will be another soon.
  */
-export async function exchange(connection: Connection, question: Question, wait: Wait): Promise<Result<unknown>> {
+export async function exchange(connection: Connection, question: Question, wait: Wait, patience: readonly number[] = plainWaits): Promise<Result<unknown>> {
   const deadline = performance.now() + question.timeoutMs
-  const waits = question.lane === 'Urgent' ? urgentWaits : plainWaits
+  const waits = question.lane === 'Urgent' ? urgentWaits : patience
   let renewed = false
   for (let tried = 0; ; tried++) {
     const answer = await once(connection, question, Math.max(1, deadline - performance.now()))
