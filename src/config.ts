@@ -10,7 +10,9 @@ export interface ControllerFlags {
   readonly context?: string
   readonly namespace?: string
   readonly prometheus?: string
-  readonly scrapeInterval: string
+  readonly config?: string
+  /** Unset: nobody typed it. */
+  readonly scrapeInterval?: string
   readonly propagationDelay: string
   readonly clusterDomain: string
   readonly leaderElect: boolean
@@ -38,7 +40,7 @@ export function controllerConfig(flags: ControllerFlags, fallbackIdentity: strin
     check(ms !== undefined && ms >= least, flag, text, `write a duration${least > 0 ? ' above 0' : ''} such as 15s, 500ms or 1m30s`)
     return ms ?? 0
   }
-  const scrapeIntervalMs = duration('--scrape-interval', flags.scrapeInterval, 1)
+  const scrapeIntervalMs = flags.scrapeInterval === undefined ? undefined : duration('--scrape-interval', flags.scrapeInterval, 1)
   const propagationDelayMs = duration('--propagation-delay', flags.propagationDelay, 0)
   check(flags.clusterDomain.split('.').every(part => label.test(part)), '--cluster-domain', flags.clusterDomain, 'write the DNS domain of the cluster, such as cluster.local')
   for (const [flag, value] of [['--namespace', flags.namespace], ['--leader-election-namespace', flags.leaderElectionNamespace]] as const) {
@@ -50,9 +52,9 @@ export function controllerConfig(flags: ControllerFlags, fallbackIdentity: strin
   for (const host of flags.allowHost ?? []) check(allowedHostProblem(host) === undefined, '--allow-host', host, allowedHostProblem(host) ?? '')
   if (flags.clusterName !== undefined) check(/^[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?$/.test(flags.clusterName), '--cluster-name', flags.clusterName, 'write at most 63 letters, digits, dots, dashes and underscores')
   if (problems.length > 0) return { ok: false, problems }
-  const { kubeconfig, context, namespace, prometheus, clusterDomain, leaderElect, leaderElectionNamespace, allowHost: allowedHosts = [], clusterName } = flags
+  const { kubeconfig, context, namespace, config: configFile, prometheus, clusterDomain, leaderElect, leaderElectionNamespace, allowHost: allowedHosts = [], clusterName } = flags
   const identity = flags.identity ?? fallbackIdentity
-  return { ok: true, config: { kubeconfig, context, namespace, prometheus, scrapeIntervalMs, propagationDelayMs, clusterDomain, leaderElect, leaderElectionNamespace, identity, healthPort: Number(flags.healthPort), logLevel: flags.logLevel as LogLevel, allowedHosts, clusterName } }
+  return { ok: true, config: { kubeconfig, context, namespace, configFile, flags: { prometheus, scrapeIntervalMs, allowedHosts, clusterName }, propagationDelayMs, clusterDomain, leaderElect, leaderElectionNamespace, identity, healthPort: Number(flags.healthPort), logLevel: flags.logLevel as LogLevel } }
 }
 
 /** Whether a screen shows colours: https://no-color.org, and terminals that say they cannot. */

@@ -1,11 +1,13 @@
 /** `sluice controller`: the one process that decides. Runs until it is told to stop. */
+import { readFile } from 'node:fs/promises'
+import { planSettings, type ConfigurationFlags } from '../configuration/effective.ts'
+import { openConfiguration, type LiveConfiguration } from '../configuration/live.ts'
 import { startController, type Controller } from '../controller/controller.ts'
 import { kubeClient } from '../kube/client.ts'
 import { loadConnection } from '../kube/connection.ts'
 import { poster } from '../notify/post.ts'
-import { prometheusSource, urlProblem } from '../metrics/prometheus.ts'
-import { Sources } from '../metrics/sources.ts'
-import { defaultSource } from '../rollout/sources.ts'
+import type { MetricSource } from '../metrics/prometheus.ts'
+import type { AddressRules } from '../notify/address.ts'
 import { createLog, type Log, type LogLevel } from '../telemetry/log.ts'
 import { CliFailure, exitCodes, type Io } from './io.ts'
 
@@ -15,8 +17,10 @@ export interface ControllerConfig {
   readonly context?: string
   /** Only this namespace; all of them where unset. */
   readonly namespace?: string
-  readonly prometheus?: string
-  readonly scrapeIntervalMs: number
+  /** Path of the configuration file. */
+  readonly configFile?: string
+  /** What the file could say too. */
+  readonly flags: ConfigurationFlags
   readonly propagationDelayMs: number
   readonly clusterDomain: string
   readonly leaderElect: boolean
@@ -26,10 +30,6 @@ export interface ControllerConfig {
   /** 0: none is served. */
   readonly healthPort: number
   readonly logLevel: LogLevel
-  /** Hosts inside the cluster or the company that messages may be sent to. */
-  readonly allowedHosts: readonly string[]
-  /** What messages call this cluster. */
-  readonly clusterName?: string
 }
 /** Serves /healthz and /readyz; rejects where the port cannot be had. */
 export type ServeHealth = (options: { readonly port: number; readonly sick: () => readonly string[]; readonly unready: () => readonly string[] }) => Promise<HealthServer>
@@ -40,7 +40,7 @@ interface HealthServer {
 /** Runs the controller until SIGTERM or Ctrl-C, then ends what is under way and gives the lease back. Returns 0; throws CliFailure where it cannot begin. */
 export async function runController(config: ControllerConfig, serveHealth: ServeHealth, io: Io): Promise<number> {
   const log = createLog({ level: config.logLevel, form: 'Json' })
-  const sources = sourcesOf(config, log, io)
+  const live = await configured(config, log, io)
   const connection = await loadConnection({ kubeconfig: config.kubeconfig, context: config.context })
   if (!connection.ok) throw new CliFailure(connection.message)
   const { server, namespace } = connection.value
@@ -48,18 +48,23 @@ export async function runController(config: ControllerConfig, serveHealth: Serve
   // From here on until the controller runs, nothing is under way that would have to end.
   let controller: Controller | undefined
   const health = await listen(config, serveHealth, () => controller)
-  log.info({ server, identity: config.identity, namespace: config.namespace ?? 'all', prometheus: config.prometheus ?? 'none', lease: config.leaderElect ? `${leaseNamespace}/sluice` : 'none' }, 'starting')
+  log.info({ server, identity: config.identity, namespace: config.namespace ?? 'all', config: config.configFile ?? 'none', sources: live.current.sources.map(({ name }) => name), lease: config.leaderElect ? `${leaseNamespace}/sluice` : 'none' }, 'starting')
   controller = startController({
-    api: kubeClient(connection.value), clock: io.clock, log, source: sources, random: Math.random, namespace: config.namespace,
-    settings: { identity: config.identity, propagationDelayMs: config.propagationDelayMs, scrapeIntervalMs: config.scrapeIntervalMs, clusterDomain: config.clusterDomain },
+    api: kubeClient(connection.value), clock: io.clock, log, source: live.sources, random: Math.random, namespace: config.namespace,
+    settings: { identity: config.identity, propagationDelayMs: config.propagationDelayMs, clusterDomain: config.clusterDomain, ...planSettings(live.current) },
     notify: {
-      post: poster({ rules: { allowedHosts: config.allowedHosts, apiServer: new URL(server).hostname, clusterDomain: config.clusterDomain } }, () => io.clock.now()),
-      ...(config.clusterName === undefined ? {} : { cluster: config.clusterName }),
+      post: poster({ rules: addressRules(live, new URL(server).hostname, config.clusterDomain) }, () => io.clock.now()),
+      cluster: () => live.current.clusterName,
     },
     ...(config.leaderElect ? { election: { namespace: leaseNamespace, name: 'sluice' } } : {}),
   })
-  void probe(sources, log, io)
+  void probe(live.sources.all, log, io)
+  live.follow(now => {
+    controller?.reconfigure(planSettings(now))
+    void probe(live.sources.all, log, io)
+  })
   await stopAsked(io.stopped)
+  live.stop()
   log.info({ identity: config.identity }, 'stopping')
   await controller.stop()
   await health?.close()
@@ -68,23 +73,33 @@ export async function runController(config: ControllerConfig, serveHealth: Serve
   return exitCodes.done
 }
 
-/** One question at the start: a URL that leads nowhere is said now, and not in the first release. Nothing waits for it. */
-async function probe(sources: Sources, log: Log, io: Io): Promise<void> {
+/** One question to each at the start, and after a change: a URL that leads nowhere is said now, and not in the first release. Nothing waits for it. */
+async function probe(sources: readonly MetricSource[], log: Log, io: Io): Promise<void> {
   const nobody = { namespace: 'sluice-probe', workloads: ['nobody'] }
-  await Promise.all(sources.all.map(async source => {
+  await Promise.all(sources.map(async source => {
     const answer = await source.ask({ id: 'probe', check: 'probe', source: source.name, telemetry: 'Istio', measure: { kind: 'SuccessRate' }, stable: nobody, canary: nobody, at: io.clock.now(), fastMs: 60_000, slowMs: 60_000 })
-    if (answer.state === 'Error') log.warn({ source: source.name }, `the metric source does not answer: ${answer.reason}; releases will be held until it does, see --prometheus`)
+    if (answer.state === 'Error') log.warn({ source: source.name }, `the metric source does not answer: ${answer.reason}; releases that ask it will be held until it does; see its url, auth and tls`)
   }))
 }
 
-function sourcesOf(config: ControllerConfig, log: Log, io: Io): Sources {
-  if (config.prometheus === undefined) {
-    log.warn({}, 'no metric source: checks will answer with an error until the controller is started with --prometheus URL')
-    return new Sources([])
+/** The configuration as flags and file say it now. Throws CliFailure with everything that is wrong, one line each. */
+async function configured({ configFile, flags }: ControllerConfig, log: Log, io: Io): Promise<LiveConfiguration> {
+  const file = configFile === undefined ? {} : { file: { path: configFile, read: () => readFile(configFile, 'utf8') } }
+  const opened = await openConfiguration({ flags, ...file, clock: io.clock, log })
+  if (!opened.ok) throw new CliFailure(opened.problems.join('\nsluice: '))
+  if (opened.live.current.sources.length === 0) log.warn({}, 'no metric source: no version gets traffic that checks would have to watch, until there is one by --prometheus URL or in the file of --config')
+  return opened.live
+}
+
+/** Hosts are allowed as the configuration says when a message is sent. */
+function addressRules(live: LiveConfiguration, apiServer: string, clusterDomain: string): AddressRules {
+  return {
+    get allowedHosts() {
+      return live.current.allowedHosts
+    },
+    apiServer,
+    clusterDomain,
   }
-  const problem = urlProblem(config.prometheus)
-  if (problem !== undefined) throw new CliFailure(`--prometheus: ${problem}`)
-  return new Sources([prometheusSource({ name: defaultSource, url: config.prometheus, onWarning: warning => log.warn({ source: defaultSource }, `Prometheus warns: ${warning}`) }, io.clock)])
 }
 
 async function listen(config: ControllerConfig, serveHealth: ServeHealth, controller: () => Controller | undefined): Promise<HealthServer | undefined> {

@@ -1,6 +1,6 @@
 /** `sluice explain`: why a rollout did what it did. The decision log, and what the next decision rests on. */
 import { createColors } from 'picocolors'
-import { defaults } from '../rollout/plan.ts'
+import { defaults } from '../rollout/defaults.ts'
 import type { RolloutStatus } from '../rollout/schema.ts'
 import { wrapped } from './wrap.ts'
 import { readRollout, withCluster, type ClusterFlags } from './connect.ts'

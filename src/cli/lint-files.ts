@@ -1,15 +1,11 @@
 /** Manifests as lint reads them: files and directories, several documents each, every value with its line and column. */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { isMap, isPair, isScalar, isSeq, LineCounter, parseAllDocuments, visit, type Document, type Node, type Pair } from 'yaml'
+import { LineCounter, parseAllDocuments, visit, type Document, type Node } from 'yaml'
+import { firstLine, locate, offsetOf, type Position } from '../configuration/positions.ts'
 import type { KubeObject } from '../rollout/objects.ts'
 import { CliFailure } from './io.ts'
 
-/** Of a value or key, both from 1. */
-export interface Position {
-  readonly line: number
-  readonly column: number
-}
 /** A Kubernetes object of a file. */
 export interface Given {
   readonly file: string
@@ -99,7 +95,6 @@ function parse(file: string, text: string, namespace: string): Pick<Files, 'give
   }
   return { given, unreadable }
 }
-const firstLine = (text: string): string => text.split('\n')[0]!.replace(/ at line \d+, column \d+:?$/, '')
 
 function objectsOf(file: string, document: Document.Parsed, namespace: string, place: (offset: number) => Position): Given[] {
   const whole: unknown = document.toJS({ maxAliasCount: 100 })
@@ -109,44 +104,12 @@ function objectsOf(file: string, document: Document.Parsed, namespace: string, p
     if (!isObject(value)) return []
     const root = path.length === 0 ? document.contents : (document.getIn(path, true) as Node | undefined)
     const object = { ...value, metadata: { ...value.metadata, namespace: value.metadata.namespace ?? namespace, uid: `${file}:${place(offsetOf(root) ?? 0).line}` } }
-    return [{ file, object, at: (field, of) => place(locate(root, pathOf(field), of === 'Key') ?? 0), booleans: booleansOf(root, place) } satisfies Given]
+    return [{ file, object, at: (field, of) => place(locate(root, field, of === 'Key') ?? 0), booleans: booleansOf(root, place) } satisfies Given]
   })
 }
 function isObject(value: unknown): value is KubeObject {
   const { apiVersion, kind, metadata } = (value ?? {}) as Record<string, any>
   return typeof apiVersion === 'string' && typeof kind === 'string' && typeof metadata === 'object' && metadata !== null
-}
-
-/** `spec.steps[1].weight` → spec, steps, 1, weight. */
-function pathOf(field: string): readonly (string | number)[] {
-  return [...field.matchAll(/\[(\d+)\]|([^.[\]]+)/g)].map(([, index, name]) => (index === undefined ? name! : Number(index)))
-}
-
-/** The offset of the value, or of its key, at the end of the path or of what of it is there. */
-function locate(root: Node | null | undefined, path: readonly (string | number)[], wantsKey: boolean): number | undefined {
-  let node: unknown = root
-  let offset = offsetOf(root)
-  for (const [depth, part] of path.entries()) {
-    if (isSeq(node) && typeof part === 'number') node = node.items[part]
-    else if (isMap(node)) {
-      const pair: Pair | undefined = node.items.find(item => isPair(item) && keyOf(item) === String(part))
-      if (pair === undefined) return offset
-      const isLast = depth === path.length - 1
-      offset = offsetOf(pair.key) ?? offset
-      if (isLast && !wantsKey && isScalar(pair.value)) return offsetOf(pair.value) ?? offset
-      node = pair.value
-      continue
-    } else return offset
-    if (node === undefined) return offset
-    offset = offsetOf(node) ?? offset
-  }
-  return offset
-}
-function keyOf({ key }: Pair): string {
-  return String(isScalar(key) ? key.value : key)
-}
-function offsetOf(node: unknown): number | undefined {
-  return (node as { range?: readonly [number, ...number[]] | null } | null | undefined)?.range?.[0]
 }
 
 function booleansOf(root: Node | null | undefined, place: (offset: number) => Position): Given['booleans'] {

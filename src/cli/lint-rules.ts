@@ -1,11 +1,13 @@
 /** What lint finds: each resource of Sluice by itself, and against the objects that are given beside it, by the code with which the controller looks at a cluster. Pure. */
 import { observe, type Observation } from '../controller/observe.ts'
+import type { Position } from '../configuration/positions.ts'
 import type { Kind, World } from '../controller/world.ts'
+import { defaults } from '../rollout/defaults.ts'
 import { formatDuration } from '../rollout/duration.ts'
 import type { KubeObject } from '../rollout/objects.ts'
-import { defaults, type Plan } from '../rollout/plan.ts'
+import type { Plan } from '../rollout/plan.ts'
 import { validate } from '../rollout/validate.ts'
-import type { Given, Position } from './lint-files.ts'
+import type { Given } from './lint-files.ts'
 import { nearest } from './nearest.ts'
 import { isWatched, worldOf } from './world.ts'
 

@@ -3,6 +3,7 @@ import type { KubeApi } from '../kube/api.ts'
 import { eventRecorder, type EventOutcome } from '../kube/events.ts'
 import { startLease, type Lease } from '../kube/lease.ts'
 import type { Settings } from '../rollout/decision.ts'
+import type { PlanSettings } from '../rollout/plan.ts'
 import type { Note } from '../rollout/schema.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -41,6 +42,8 @@ export interface Controller {
   readonly leader: string | undefined
   /** Why it could not work yet, one sentence each: a kind without its first complete list. Empty on a standby that is complete. */
   unready(): readonly string[]
+  /** Every plan rests on these from now on; all Rollouts are looked at again. */
+  reconfigure(settings: PlanSettings): void
   /** Ends the running passes, gives the lease back, ends every watch. */
   stop(): Promise<void>
 }
@@ -50,7 +53,8 @@ const slots = { Closing: 64, People: 8, Rest: 16 }
 
 /** Starts to watch at once, and to work as soon as it leads and has seen everything. */
 export function startController(options: ControllerOptions): Controller {
-  const { clock, log, settings, random } = options
+  const { clock, log, random } = options
+  let settings = options.settings
   const { api, offset } = timed(options.api, clock)
   const wakes = new Wakes()
   const sightings = new Map<string, Sightings>()
@@ -80,7 +84,7 @@ export function startController(options: ControllerOptions): Controller {
   })
   const notifying = putTogether({ ...options.notify, api, clock, log, random, world: caches, clusterDomain: settings.clusterDomain, wake: key => leading && queue.add(key, 'Rest') })
   const mayRaise = () => leading && (lease === undefined || lease.mayRaise())
-  const around = surroundings({ api, clock, log, settings, caches, fetcher, teller, notifying, mayRaise, clockOffsetMs: offset, sightings, isGone: key => gone.has(key), forget })
+  const around = surroundings({ api, clock, log, settings: () => settings, caches, fetcher, teller, notifying, mayRaise, clockOffsetMs: offset, sightings, isGone: key => gone.has(key), forget })
 
   function everything(): void {
     if (!leading || caches.problems().length > 0) return
@@ -141,6 +145,10 @@ export function startController(options: ControllerOptions): Controller {
       return lease === undefined ? settings.identity : lease.holder
     },
     unready: () => caches.problems(),
+    reconfigure({ scrapeIntervalMs, sources, defaults }) {
+      settings = { ...settings, scrapeIntervalMs, sources, defaults }
+      everything()
+    },
     async stop() {
       // The passes end first, so that the next leader finds nothing half done.
       await queue.stop()

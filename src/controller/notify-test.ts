@@ -17,7 +17,7 @@ export interface TesterOptions {
   readonly log: Log
   readonly world: Pick<World, 'resource'>
   readonly send: (namespace: string, channel: string, message: Message) => Promise<Outcome>
-  readonly cluster?: string
+  readonly cluster?: () => string | undefined
 }
 
 /** Answers each test once. */
@@ -37,7 +37,8 @@ export class Tester {
     const answered = (channel.status as ChannelStatus | undefined)?.test?.id
     if (!asked || asked === answered || this.#taken.get(uid) === asked) return
     this.#taken.set(uid, asked)
-    const { clock, cluster } = this.#options
+    const { clock } = this.#options
+    const cluster = this.#options.cluster?.()
     const at = new Date(clock.now()).toISOString()
     const says = `This is a test of channel ${name}: messages about Rollouts of namespace ${namespace} that name it arrive here.`
     const note = { id: asked, type: 'Test', at, severity: 'Normal', message: says } as const

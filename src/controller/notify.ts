@@ -23,8 +23,8 @@ export interface NotifierOptions {
   readonly pace: (namespace: string, channel: string) => Pace
   /** A pass of this Rollout has something new to read here. */
   readonly wake: (key: string) => void
-  /** What messages call this cluster. */
-  readonly cluster?: string
+  /** What messages call this cluster now. */
+  readonly cluster?: () => string | undefined
 }
 
 /** A note that nobody took for so long, in ms, is given up. */
@@ -181,7 +181,8 @@ export class Notifier {
 
   async #try(line: Line, note: Note): Promise<{ readonly done: boolean; readonly retryAfterMs?: number }> {
     const { about } = line.box
-    const { cluster, send } = this.#options
+    const { send } = this.#options
+    const cluster = this.#options.cluster?.()
     const message = messageOf({ ...about, ...(cluster === undefined ? {} : { cluster }) }, note)
     const outcome = this.#expired(note) ? undefined : await send(about.namespace, line.channel, message)
     if (!this.#alive(line)) return { done: true }

@@ -17,8 +17,8 @@ import type { World } from './world.ts'
 export interface NotifyOptions {
   /** Unset: real requests, to public addresses only. */
   readonly post?: Post
-  /** What messages call this cluster. */
-  readonly cluster?: string
+  /** What messages call this cluster now. */
+  readonly cluster?: () => string | undefined
 }
 export interface NotifyingOptions extends NotifyOptions {
   readonly api: KubeApi

@@ -24,7 +24,8 @@ export interface SurroundingsOptions {
   readonly api: KubeApi
   readonly clock: Clock
   readonly log: Log
-  readonly settings: Settings
+  /** As they are now: they may change between two passes, and never in one. */
+  readonly settings: () => Settings
   readonly caches: Caches
   readonly fetcher: Fetcher
   readonly teller: Teller
@@ -43,9 +44,9 @@ type SeenNow = Extract<Observation, { state: 'Seen' }>
 
 /** The surroundings of every pass of this process. */
 export function surroundings(options: SurroundingsOptions): Surroundings {
-  const { api, clock, caches, fetcher, teller, notifying, settings } = options
+  const { api, clock, caches, fetcher, teller, notifying } = options
   return {
-    identity: settings.identity,
+    identity: options.settings().identity,
     now: () => clock.now(),
     mayRaise: options.mayRaise,
     commit: (seen, next) => commit(api, seen, next),
@@ -62,19 +63,20 @@ export function surroundings(options: SurroundingsOptions): Surroundings {
       const rollout = caches.get('Rollout', ...split(key))
       const told = rollout === undefined ? {} : { delivered: notifying.settled(rollout, teller.delivered(rollout.metadata.uid ?? '')), remarks: notifying.remarks(rollout) }
       const known = { readings: fetcher.readings(key), ...told, clockOffsetMs: options.clockOffsetMs() }
+      const settings = options.settings()
       const observation = observe(caches, key, settings, memory, now, known)
-      if (observation.state !== 'Gone') return observation.state === 'Seen' ? observed(observation, options, 'Here') : undefined
+      if (observation.state !== 'Gone') return observation.state === 'Seen' ? observed(observation, options, settings, 'Here') : undefined
       const left = options.isGone(key) ? observeGone(caches, key, settings, memory, now) : observation
-      if (left.state === 'Seen') return observed(left, options, 'Gone')
+      if (left.state === 'Seen') return observed(left, options, settings, 'Gone')
       options.forget(key)
       return undefined
     },
   }
 }
 
-function observed(observation: SeenNow, options: SurroundingsOptions, rollout: 'Here' | 'Gone'): Observed | undefined {
+function observed(observation: SeenNow, options: SurroundingsOptions, settings: Settings, rollout: 'Here' | 'Gone'): Observed | undefined {
   const { seen, raw, plan, problems } = observation
-  const { api, caches, settings, clock } = options
+  const { api, caches, clock } = options
   const resource = caches.resource('Rollout')
   if (resource === undefined) return undefined
   const { namespace, name, uid } = seen.rollout

@@ -4,9 +4,11 @@ import { countsAnswer } from '../analysis/counts.ts'
 import { countsQuery } from '../analysis/queries.ts'
 import type { Answer, Question } from '../analysis/reading.ts'
 import { breaker } from './breaker.ts'
+import type { Credentials, ReadCredentials } from './credentials.ts'
 import { explain } from './explain.ts'
 import type { Failed } from './explain.ts'
 import { gate } from './gate.ts'
+import { urlProblem } from './url.ts'
 
 export interface PrometheusOptions {
   /** As it is named in messages and metrics, for example `default`. */
@@ -19,8 +21,10 @@ export interface PrometheusOptions {
   readonly maxInFlight?: number
   /** Bytes of one answer after decompression; 2 MiB where unset. */
   readonly maxBytes?: number
-  /** Sent with every question, for example Authorization or X-Scope-OrgID. */
+  /** Sent with every question, for example X-Scope-OrgID. */
   readonly headers?: Readonly<Record<string, string>>
+  /** Asked before every question. Unset: no credentials but those of `url`. */
+  readonly credentials?: ReadCredentials
   /** Called with each warning of the source; they change no answer. Unset: dropped. */
   readonly onWarning?: (warning: string) => void
 }
@@ -34,16 +38,6 @@ export interface MetricSource {
 
 const unasked = { resultType: 'vector', result: [] }
 
-/** What is wrong with the URL of a source; undefined where nothing is. */
-export function urlProblem(url: string): string | undefined {
-  const parsed = URL.parse(url)
-  if (parsed === null) return 'the URL of a Prometheus source is not a URL; write it as http://prometheus.monitoring:9090'
-  if (parsed.protocol !== 'http:' && parsed.protocol !== 'https:')
-    return `the URL of a Prometheus source begins with ${parsed.protocol}//; write http:// or https://`
-  if (parsed.search !== '' || parsed.hash !== '') return 'the URL of a Prometheus source has a query or fragment; leave them out and put tokens into a header'
-  return undefined
-}
-
 /** A source. `clock.monotonic` measures its rests in ms, `random` (0..1) spreads its probes. Throws where `urlProblem` finds one. */
 export function prometheusSource(options: PrometheusOptions, clock: { monotonic(): number }, random: () => number = Math.random): MetricSource {
   const problem = urlProblem(options.url)
@@ -55,9 +49,12 @@ export function prometheusSource(options: PrometheusOptions, clock: { monotonic(
   const query = async (text: string | undefined, at: number): Promise<Fetched> => {
     if (text === undefined) return { ok: true, data: unasked }
     return turns(async () => {
+      const proof = await options.credentials?.()
+      // Nothing is asked, so nothing is learned about the source.
+      if (proof?.ok === false) return { ok: false, reason: `Prometheus ${options.name} cannot be asked: ${proof.reason}` }
       const entry = rest.enter()
       if ('refused' in entry) return { ok: false, reason: `Prometheus ${options.name} is left alone after failures: ${entry.refused}` }
-      const fetched = await fetchOne(text, at)
+      const fetched = await fetchOne(text, at, proof?.value)
       if (fetched.ok || fetched.answered) entry.worked()
       else entry.failed(fetched.reason)
       return fetched.ok ? fetched : { ok: false, reason: `Prometheus ${options.name}: ${fetched.reason}` }
@@ -79,14 +76,14 @@ type Fetched = { readonly ok: true; readonly data: unknown } | { readonly ok: fa
  * One request through the driver, with what the driver lacks: a deadline that also ends a hang, a size limit, no redirects,
  * no proxy from the environment, and the raw answer (the driver parses `+Inf` to NaN and throws at types that it does not know).
  */
-function fetcher(options: PrometheusOptions): (query: string, at: number) => Promise<{ readonly ok: true; readonly data: unknown } | Failed> {
+function fetcher(options: PrometheusOptions): (query: string, at: number, credentials?: Credentials) => Promise<{ readonly ok: true; readonly data: unknown } | Failed> {
   const url = new URL(options.url)
   const authorization = basicAuthorization(url)
   url.username = ''
   url.password = ''
   const timeoutMs = options.timeoutMs ?? 5000
   const maxBytes = options.maxBytes ?? 2 * 1024 * 1024
-  return async (query, at) => {
+  return async (query, at, credentials) => {
     let body: unknown
     let failure: unknown
     const driver = new PrometheusDriver({
@@ -94,10 +91,13 @@ function fetcher(options: PrometheusOptions): (query: string, at: number) => Pro
       // The query grows with names and windows; as a URL it would pass the limits of proxies.
       preferPost: true,
       timeout: timeoutMs,
-      headers: { ...authorization, ...options.headers },
+      headers: { ...authorization, ...options.headers, ...credentials?.headers },
       requestInterceptor: {
         onFulfilled: (config) =>
-          Object.assign(config, { signal: AbortSignal.timeout(timeoutMs), maxRedirects: 0, maxContentLength: maxBytes, proxy: false as const }),
+          Object.assign(config, {
+            signal: AbortSignal.timeout(timeoutMs), maxRedirects: 0, maxContentLength: maxBytes, proxy: false as const,
+            ...(credentials?.agent === undefined ? {} : { httpsAgent: credentials.agent }),
+          }),
       },
       responseInterceptor: {
         onFulfilled: (response) => {

@@ -5,10 +5,11 @@ import { kept } from './upkeep.ts'
 import { describe } from './describe.ts'
 import { done, endpoints, inOrder, leads, propagated, ready, run, split, together, waitFor, when, type Step } from './procedure.ts'
 import type { Blocker } from './seen.ts'
+import { sourceUnknownReason } from './sources.ts'
 
-/** A route that does not name the doors yet is part of the adoption, not a reason to refuse it. */
+/** A route that does not name the doors yet is part of the adoption, not a reason to refuse it; nor is a metric source that nobody knows, since nobody is exposed. */
 export function adoptionBlockers(pass: Pass): readonly Blocker[] {
-  return pass.seen.blockers.filter((blocker) => blocker.reason !== 'RouteLacksDoors')
+  return pass.seen.blockers.filter(({ reason }) => reason !== 'RouteLacksDoors' && reason !== sourceUnknownReason)
 }
 
 /** What to say, and do, where `spec` names a Deployment that is not there. */

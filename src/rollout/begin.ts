@@ -1,3 +1,4 @@
+import { keptWithJourney } from './defaults.ts'
 import { iso } from './duration.ts'
 import type { Plan } from './plan.ts'
 import type { JourneyStatus } from './schema.ts'
@@ -15,6 +16,7 @@ export function beginJourney(pass: Pass, revision: string, weight: number): void
     direction: 'Out',
     baseReplicas: wantedCount({ ...pass, next: { ...next, journey: undefined } }),
     inputsHash: plan.inputsHash,
+    ...defaultsKept(pass),
     step: stepAt(plan, index, now),
     weight: weight > 0 ? { wanted: weight, seen: weight, seenAt: iso(now) } : { wanted: step.weight },
     ...(weight > 0 ? { readyAtRaise: revisionNamed(pass.seen, revision)?.ready ?? 0 } : {}),
@@ -22,6 +24,12 @@ export function beginJourney(pass: Pass, revision: string, weight: number): void
   }
   next.checks = []
   enter(pass, weight > 0 ? 'Holding' : 'Scaling', weight > 0 ? `${revision} already carries ${weight}%` : `${next.stable?.revision} → ${revision}`)
+}
+
+/** The defaults that the journey is judged by from now on. */
+export function defaultsKept(pass: Pass): Pick<JourneyStatus, 'defaults'> {
+  const kept = keptWithJourney(pass.settings.defaults)
+  return kept === undefined ? {} : { defaults: kept }
 }
 
 /** A step as the status tells it. */

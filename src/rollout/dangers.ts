@@ -1,5 +1,5 @@
 /** What ends, holds or restarts a journey under way, in order of urgency. Runs before the phases, so that what hurts is taken back in the pass that sees it. */
-import { stepAt } from './begin.ts'
+import { defaultsKept, stepAt } from './begin.ts'
 import { iso, ms } from './duration.ts'
 import { canaryCount, carries, close, closedBy, currentStep, decided, enter, expressed, hold, inJourney, journey, near, type Pass, present, revisionNamed, shareOf, target, wake } from './pass.ts'
 import { beginWayBack, warm } from './outcome.ts'
@@ -162,6 +162,7 @@ function inputsEdited(pass: Pass): void {
   const index = pass.plan.steps.findIndex((step) => step.weight >= weight - 0.05)
   const step = pass.plan.steps[index]!
   current.inputsHash = pass.plan.inputsHash
+  current.defaults = defaultsKept(pass).defaults
   current.step = stepAt(pass.plan, index, pass.now)
   countRequests(pass)
   pass.next.checks = []

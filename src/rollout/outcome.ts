@@ -1,4 +1,5 @@
 /** How a journey ends, and how the way back begins. */
+import { defaultsKept } from './begin.ts'
 import { describe } from './describe.ts'
 import { iso, ms } from './duration.ts'
 import { decided, enter, journey, type Pass } from './pass.ts'
@@ -65,6 +66,7 @@ export function beginWayBack(pass: Pass, reason: string, message: string, more: 
     direction: 'Back',
     baseReplicas: before?.baseReplicas ?? 0,
     inputsHash: pass.plan.inputsHash,
+    ...defaultsKept(pass),
     step: { index: 0, since: iso(now) },
     weight: { wanted: 0 },
     closing: { outcome: 'RolledBack', reason, message, at: iso(now), ...more },

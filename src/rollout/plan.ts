@@ -1,9 +1,9 @@
 /** A Rollout's spec with every default filled in and every unit parsed. `plan(spec, name, settings)` is the only way from spec to numbers. */
 import { createHash } from 'node:crypto'
 import type { Telemetry } from '../analysis/reading.ts'
-import { parseDuration } from './duration.ts'
+import { length, type Patience, patience, unset, type Unset } from './defaults.ts'
 import { parseLatency, parsePercent, parseScale, parseWeight } from './quantity.ts'
-import type { RolloutSpec } from './schema.ts'
+import type { RolloutDefaults, RolloutSpec } from './schema.ts'
 import { defaultSource } from './sources.ts'
 import { problemsOf } from './validate.ts'
 
@@ -58,10 +58,6 @@ export interface PlannedCheck {
   readonly minRequests: number
   readonly onFailure: 'Rollback' | 'Hold' | 'Report'
 }
-export interface Patience {
-  readonly action: 'Hold' | 'Fail' | 'Pass'
-  readonly deadlineMs: number
-}
 export interface ReleaseWindow {
   readonly cron: string
   readonly durationMs: number
@@ -75,29 +71,14 @@ export interface SpecProblem {
   readonly message: string
 }
 
-/** What unset fields mean. Durations in milliseconds; what depends on the scrape interval is said in scrapes. */
-export const defaults = {
-  intervalScrapes: 2,
-  /** A step without `hold` lasts as long as its evidence needs: four scrapes inside the window, and one for the series to be born. */
-  holdScrapes: 5,
-  failureLimit: 1,
-  minRequests: 30,
-  noData: { action: 'Hold', deadlineMs: 15 * 60_000 },
-  sourceError: { action: 'Hold', deadlineMs: 5 * 60_000 },
-  progressDeadlineMs: 10 * 60_000,
-  onFailure: 'Rollback',
-  retainStableMs: 30 * 60_000,
-  revisionHistoryLimit: 3,
-  deletionPolicy: 'Restore',
-  timeZone: 'Etc/UTC',
-} as const
-
 /** What a plan rests on beside the spec. */
 export interface PlanSettings {
   /** How often the source `default` scrapes; assumed of a source that nobody knows, too. */
   readonly scrapeIntervalMs: number
   /** The metric sources by name. Unset: nobody knows which there are. */
   readonly sources?: Readonly<Record<string, { readonly scrapeIntervalMs: number }>>
+  /** What unset fields mean here. Unset: what is built in. */
+  readonly defaults?: RolloutDefaults
 }
 
 export type Planned = { readonly ok: true; readonly plan: Plan } | { readonly ok: false; readonly problems: readonly SpecProblem[] }
@@ -109,9 +90,10 @@ export type Planned = { readonly ok: true; readonly plan: Plan } | { readonly ok
 export function plan(spec: RolloutSpec, name: string, settings: PlanSettings): Planned {
   const problems = problemsOf(spec)
   if (problems.length > 0) return { ok: false, problems }
-  const source = defaultSource
+  const source = spec.analysis?.sourceRef?.name ?? defaultSource
   const scrapeIntervalMs = settings.sources?.[source]?.scrapeIntervalMs ?? settings.scrapeIntervalMs
-  const onFailure = spec.onFailure ?? defaults.onFailure
+  const otherwise = unset(settings.defaults, scrapeIntervalMs)
+  const onFailure = spec.onFailure ?? otherwise.onFailure
   const workload = spec.workloadRef?.name ?? spec.backends?.canary.workloadRef?.name
   return {
     ok: true,
@@ -120,21 +102,21 @@ export function plan(spec: RolloutSpec, name: string, settings: PlanSettings): P
       name: spec.workloadRef ? (spec.service?.name ?? spec.workloadRef.name) : name,
       ...(workload !== undefined && { workload }),
       ...(spec.replicas !== undefined && { replicas: spec.replicas }),
-      steps: spec.steps.map((step, index) => plannedStep(step, index, scrapeIntervalMs)),
+      steps: spec.steps.map((step, index) => plannedStep(step, index, otherwise.holdMs)),
       telemetry: spec.analysis?.telemetry ?? telemetryOf(spec.traffic),
       source,
       scrapeIntervalMs,
-      intervalMs: length(spec.analysis?.interval, defaults.intervalScrapes * scrapeIntervalMs),
-      checks: (spec.analysis?.checks ?? []).map((check) => plannedCheck(check, spec.analysis!, onFailure)),
-      noData: plannedPatience(spec.analysis?.noData, defaults.noData),
-      sourceError: plannedPatience(spec.analysis?.sourceError, defaults.sourceError),
-      windows: (spec.schedule?.windows ?? []).map(({ cron, duration, timeZone = defaults.timeZone }) => ({ cron, durationMs: length(duration, 0), timeZone })),
+      intervalMs: length(spec.analysis?.interval, otherwise.intervalMs),
+      checks: (spec.analysis?.checks ?? []).map((check) => plannedCheck(check, spec.analysis!, { ...otherwise, onFailure })),
+      noData: patience(spec.analysis?.noData, otherwise.noData),
+      sourceError: patience(spec.analysis?.sourceError, otherwise.sourceError),
+      windows: (spec.schedule?.windows ?? []).map(({ cron, duration, timeZone = otherwise.timeZone }) => ({ cron, durationMs: length(duration, 0), timeZone })),
       dependsOn: (spec.dependsOn ?? []).map((other) => other.name),
-      progressDeadlineMs: length(spec.progressDeadline, defaults.progressDeadlineMs),
+      progressDeadlineMs: length(spec.progressDeadline, otherwise.progressDeadlineMs),
       onFailure,
-      retainStableMs: length(spec.retainStable, defaults.retainStableMs),
-      revisionHistoryLimit: spec.revisionHistoryLimit ?? defaults.revisionHistoryLimit,
-      deletionPolicy: spec.deletionPolicy ?? defaults.deletionPolicy,
+      retainStableMs: length(spec.retainStable, otherwise.retainStableMs),
+      revisionHistoryLimit: spec.revisionHistoryLimit ?? otherwise.revisionHistoryLimit,
+      deletionPolicy: spec.deletionPolicy ?? otherwise.deletionPolicy,
       paused: spec.paused ?? false,
       inputsHash: digest({ backends: spec.backends, traffic: spec.traffic, steps: spec.steps, analysis: spec.analysis }),
     },
@@ -147,24 +129,24 @@ function telemetryOf(traffic: RolloutSpec['traffic']): Telemetry | undefined {
   return traffic?.istio ? 'Istio' : undefined
 }
 
-function plannedStep(step: RolloutSpec['steps'][number], index: number, scrapeIntervalMs: number): PlannedStep {
+function plannedStep(step: RolloutSpec['steps'][number], index: number, holdMs: number): PlannedStep {
   const scale = step.scale === undefined ? undefined : parseScale(step.scale)
   return {
     index,
     ...(step.name !== undefined && { name: step.name }),
     weight: parseWeight(step.weight)!,
-    holdMs: length(step.hold, defaults.holdScrapes * scrapeIntervalMs),
+    holdMs: length(step.hold, holdMs),
     ...(scale && { scale }),
     ...(step.approval && { approval: step.approval }),
   }
 }
 
 type Analysis = NonNullable<RolloutSpec['analysis']>
-function plannedCheck(check: Analysis['checks'][number], analysis: Analysis, onFailure: 'Rollback' | 'Hold'): PlannedCheck {
+function plannedCheck(check: Analysis['checks'][number], analysis: Analysis, otherwise: Pick<Unset, 'failureLimit' | 'minRequests' | 'onFailure'>): PlannedCheck {
   const limits = {
-    failureLimit: check.failureLimit ?? analysis.failureLimit ?? defaults.failureLimit,
-    minRequests: check.minRequests ?? analysis.minRequests ?? defaults.minRequests,
-    onFailure: check.onFailure ?? onFailure,
+    failureLimit: check.failureLimit ?? analysis.failureLimit ?? otherwise.failureLimit,
+    minRequests: check.minRequests ?? analysis.minRequests ?? otherwise.minRequests,
+    onFailure: check.onFailure ?? otherwise.onFailure,
   }
   if (check.latency) {
     const { percentile, max } = check.latency
@@ -175,17 +157,9 @@ function plannedCheck(check: Analysis['checks'][number], analysis: Analysis, onF
   return { name: check.name, measure: { kind: 'SuccessRate', min: share(percent) }, bound: min, allowedBad: share(100 - percent), ...limits }
 }
 
-function plannedPatience(patience: Analysis['noData'], unset: Patience): Patience {
-  return { action: patience?.action ?? unset.action, deadlineMs: length(patience?.deadline, unset.deadlineMs) }
-}
-
 /** Percent as a fraction, without the dust of binary fractions: 100 − 99.9 is 0.001 and not 0.00099999999999994. */
 function share(percent: number): number {
   return Math.round(percent * 1e6) / 1e8
-}
-
-function length(duration: string | undefined, unset: number): number {
-  return duration === undefined ? unset : parseDuration(duration)!
 }
 
 /** Sixteen hexadecimal digits over the value with its keys in order: the order in which somebody wrote the fields changes nothing. */

@@ -23,7 +23,7 @@ or \`0.5%\`. A field that is not listed here is refused by \`kubectl apply\` (wh
 The rules under a table are enforced by the API server.`
 
 /** The table of one object with its rules, and after it those of the objects inside. `around`: rules of the list that it is an entry of. */
-function objects(path: string, schema: StructuralSchema, around: readonly string[] = []): string[] {
+export function objects(path: string, schema: StructuralSchema, around: readonly string[] = []): string[] {
   const fields = Object.entries<StructuralSchema>(schema.properties ?? {})
   if (fields.length === 0) return []
   const rows = fields.map(([name, field]) => `| \`${name}\`${schema.required?.includes(name) ? ' *' : ''} | ${type(field)} | ${cell(field)} |`)

@@ -1,5 +1,6 @@
 /** The status of both resources: the controller's memory. Lengths and counts are far above what is written: they bound the object and never refuse a pass. */
 import { z } from 'zod'
+import { journeyDefaults } from './schema-defaults.ts'
 
 export const phases = [
   'Blocked', 'Adopting', 'Idle', 'Waiting', 'Scaling', 'Shifting', 'Holding', 'AwaitingApproval', 'Flipping',
@@ -59,6 +60,9 @@ export const journeyStatus = z.object({
   direction: z.enum(['Out', 'Back']).describe('`Out`: towards the canary. `Back`: the way back to `previous` after a promotion.'),
   baseReplicas: z.int().describe('Wanted pods at its start: they never fall below it while it lasts.'),
   inputsHash: word.describe('Digest of backends, traffic, steps and analysis as the journey last saw them.'),
+  defaults: journeyDefaults.optional().describe(
+    'What unset fields mean to it, where the configuration of the controller said so when it began, or when its spec was last edited.',
+  ),
   step: z.object({
     index: z.int().describe('Index of the step, from 0.'),
     name: word.optional().describe('Its name.'),

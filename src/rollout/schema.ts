@@ -4,9 +4,11 @@ import { telemetries } from '../analysis/reading.ts'
 import { exactlyOne, named, ruled } from './rule.ts'
 import * as scalar from './scalars.ts'
 import { notifications } from './schema-channel.ts'
+import { patience } from './schema-defaults.ts'
 import { backendsRules, managedRules, requestRules, routeRefsRules, specRules, stepsRules, virtualServiceRefsRules } from './spec-rules.ts'
 
 export * from './schema-channel.ts'
+export * from './schema-defaults.ts'
 export * from './schema-status.ts'
 
 const { name, duration, positiveDuration, objectName, serviceName, host } = scalar
@@ -174,13 +176,6 @@ export const step = z.strictObject({
   ),
   approval: z.enum(['Before', 'After']).optional().describe('A person must approve `Before` this step begins, or `After` its hold. Default: nobody needs to.'),
 }).meta({ 'x-kubernetes-validations': scalar.stepRules })
-export const patience = z.strictObject({
-  action: z.enum(['Hold', 'Fail', 'Pass']).optional().describe(
-    '`Hold`: wait, and after the deadline the journey ends in phase Held, not in a rollback. `Fail`: after the deadline as if the check had '
-    + 'failed. `Pass`: after the deadline as if it had passed. Default `Hold`.',
-  ),
-  deadline: positiveDuration.optional().describe('How long this may last.'),
-})
 export const check = ruled(
   z.strictObject({
     name: name.describe('Name of the check; unique.'),
@@ -207,6 +202,10 @@ export const analysis = z.strictObject({
     'Whose metrics are read: `Istio` (sidecars and waypoints), `Linkerd` (proxies of the pods), `LinkerdRoute` (proxies of the callers, by backend of a '
     + 'route), `EnvoyGateway`, `Traefik`. Default: those of the mesh in `traffic`; required with `gatewayAPI`, which does not say who implements it.',
   ),
+  sourceRef: z
+    .strictObject({ name: name.describe('Name of the source, as the configuration file of the controller has it.') })
+    .optional()
+    .describe('The metric source that is asked. Default: the one that is named `default`, as `--prometheus` defines it.'),
   interval: positiveDuration.optional().describe('Time between two evaluations. Default: two scrapes of the metric source.'),
   failureLimit: count(0, 100).optional().describe('Failed evaluations in a row that are tolerated before a verdict is Fail. Default `1`.'),
   minRequests: count(1, 1_000_000).optional().describe('Requests of the canary in the window below which a check says nothing. Default `30`.'),

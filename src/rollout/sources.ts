@@ -3,6 +3,9 @@
 /** Name of the metric source of Rollouts that name none. */
 export const defaultSource = 'default'
 
+/** Reason of the blocker and the condition where no source has the name that a Rollout gives. */
+export const sourceUnknownReason = 'SourceUnknown'
+
 /** Why `name` cannot be asked, and what to do: `known` are the names of all sources of the controller. */
 export function sourceUnknown(name: string, known: readonly string[]): string {
   const add = name === defaultSource ? 'start the controller with --prometheus URL, or add it to sources of its configuration file' : 'add it to sources of the configuration file of the controller'

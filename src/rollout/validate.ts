@@ -17,7 +17,7 @@ type Spec = z.infer<typeof rolloutSpec>
 
 /** Everything wrong with a Rollout's `spec`, whatever its shape. Empty: `plan` succeeds. Rules between fields are judged once each field is right by itself. */
 export function problemsOf(spec: unknown): SpecProblem[] {
-  const problems = check(rolloutSpec, spec, ['spec'])
+  const problems = problemsIn(rolloutSpec, spec, ['spec'])
   return problems.length > 0 ? problems : scaleProblems(spec as Spec)
 }
 
@@ -26,7 +26,7 @@ export function validate(object: unknown): SpecProblem[] {
   const kind = valueAt(object, ['kind'])
   const schema = typeof kind === 'string' && Object.hasOwn(kinds, kind) ? kinds[kind] : undefined
   if (!schema) return [problem('kind', kind, `${shown(kind)} is no kind of ${apiVersion}: write one of ${Object.keys(kinds).join(', ')}`)]
-  const problems = check(schema, object, [])
+  const problems = problemsIn(schema, object)
   if (problems.length > 0 || kind !== 'Rollout') return problems
   const { metadata, spec } = object as { metadata: { name: string }; spec: Spec }
   const itself = (spec.dependsOn ?? []).findIndex((other) => other.name === metadata.name)
@@ -43,7 +43,8 @@ function scaleProblems(spec: Spec): SpecProblem[] {
 }
 
 type Path = readonly PropertyKey[]
-function check(schema: z.ZodType, value: unknown, at: Path): SpecProblem[] {
+/** Everything wrong with `value`, each as field, value and remedy; `at` is the path of the value itself. */
+export function problemsIn(schema: z.ZodType, value: unknown, at: Path = []): SpecProblem[] {
   const parsed = schema.safeParse(value)
   if (parsed.success) return []
   const found = parsed.error.issues.flatMap((issue) => told(issue, valueAt(value, issue.path), [...at, ...issue.path], schema))
@@ -96,7 +97,7 @@ function valueAt(value: unknown, path: Path): unknown {
 }
 
 /** A value in a message: short, whatever somebody has put there. */
-function shown(value: unknown): string {
+export function shown(value: unknown): string {
   const text = value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value))
   return text.length > 80 ? `${text.slice(0, 79)}…` : text
 }

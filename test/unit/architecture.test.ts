@@ -22,9 +22,10 @@ const below: Readonly<Record<string, readonly string[]>> = {
   metrics: ['telemetry', ...shapes],
   notify: ['telemetry', ...shapes],
   sandbox: ['telemetry', ...adapters, ...shapes],
+  configuration: ['telemetry', ...adapters, ...shapes],
   controller: ['telemetry', ...adapters, ...shapes],
-  server: ['controller', 'telemetry', ...adapters, ...shapes],
-  cli: ['controller', 'telemetry', ...adapters, ...shapes],
+  server: ['controller', 'configuration', 'telemetry', ...adapters, ...shapes],
+  cli: ['controller', 'configuration', 'telemetry', ...adapters, ...shapes],
 }
 /** The composition roots in src/ itself. */
 const roots = ['main.ts', 'cli.ts', 'config.ts']

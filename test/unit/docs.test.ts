@@ -6,6 +6,7 @@ import { parse, parseAllDocuments } from 'yaml'
 import { spans, terminalSvg } from '../../docs/images/terminal.ts'
 import packageJson from '../../package.json' with { type: 'json' }
 import { run } from '../../src/cli.ts'
+import { readConfiguration } from '../../src/configuration/read.ts'
 import { plan } from '../../src/rollout/plan.ts'
 import { validate } from '../../src/rollout/validate.ts'
 import { systemClock } from '../../src/telemetry/clock.ts'
@@ -55,7 +56,7 @@ describe.each(pages)('$path', ({ path, text }) => {
         expect(document.errors).toEqual([])
         const object = document.toJS()
         if (object?.apiVersion !== 'sluice.dev/v1alpha1') continue
-        expect(validate(object)).toEqual([])
+        expect(object.kind === 'Configuration' ? readConfiguration(block.text) : validate(object)).toEqual(object.kind === 'Configuration' ? expect.objectContaining({ ok: true }) : [])
         if (object.kind === 'Rollout') expect(plan(object.spec, object.metadata.name, { scrapeIntervalMs: 15_000 }).ok).toBe(true)
       }
     }

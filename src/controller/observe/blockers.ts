@@ -1,6 +1,7 @@
 /** Reasons not to adopt, or not to raise, that lie in other objects than the routes. */
 import { claimBlockers } from './claims.ts'
 import type { Blocker } from '../../rollout/seen.ts'
+import { sourceUnknown, sourceUnknownReason } from '../../rollout/sources.ts'
 import { fullHost } from '../../traffic/hosts.ts'
 import { hostTaken } from '../../traffic/istio-hosts.ts'
 import { managedHosts } from '../../traffic/istio-managed.ts'
@@ -8,13 +9,20 @@ import { wantedShape } from './doors.ts'
 import { speakingOf } from './hosts.ts'
 import { belongsToAnother, doors, isOurs, type Scope, timeOf } from './scope.ts'
 
-/** For revisions mode; of backends only claims are asked. */
+/** For revisions mode; of backends only claims and the metric source are asked. */
 export function blockersOf(scope: Scope, templateRevision: string | undefined): readonly Blocker[] {
-  if (scope.plan.mode === 'Backends') return [...claimBlockers(scope), ...hostBlockers(scope)]
+  const source = sourceBlockers(scope)
+  if (scope.plan.mode === 'Backends') return [...claimBlockers(scope), ...source, ...hostBlockers(scope)]
   return [
-    ...claimBlockers(scope), ...autoscaled(scope), ...namesTaken(scope, templateRevision),
+    ...claimBlockers(scope), ...source, ...autoscaled(scope), ...namesTaken(scope, templateRevision),
     ...ports(scope), ...plainSelector(scope), ...hostBlockers(scope),
   ]
+}
+
+/** Nobody could answer what the checks ask: no version gets traffic that nothing watches. */
+function sourceBlockers({ plan, settings: { sources } }: Scope): Blocker[] {
+  if (sources === undefined || plan.checks.length === 0 || Object.hasOwn(sources, plan.source)) return []
+  return [{ reason: sourceUnknownReason, message: sourceUnknown(plan.source, Object.keys(sources)), stops: 'Raise', stalled: true }]
 }
 
 /** An autoscaler of the template would scale it up again, and its pods serve nobody. Once adopted it is switched off by the zero replicas. */

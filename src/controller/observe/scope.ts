@@ -2,9 +2,10 @@
 import { revisionLabel, rolloutLabel } from '../../revision/marks.ts'
 import { type DoorNames, doorNames } from '../../revision/naming.ts'
 import type { Settings } from '../../rollout/decision.ts'
+import { inForce } from '../../rollout/defaults.ts'
 import type { KubeObject } from '../../rollout/objects.ts'
 import { type Plan, plan, type PlanSettings, type SpecProblem } from '../../rollout/plan.ts'
-import type { RolloutSpec } from '../../rollout/schema.ts'
+import type { RolloutSpec, RolloutStatus } from '../../rollout/schema.ts'
 import type { World } from '../world.ts'
 
 export type Door = 'stable' | 'canary' | 'own'
@@ -33,7 +34,7 @@ export interface Scope {
 
 export function scopeOf(world: World, rollout: KubeObject, settings: Settings): Scope {
   const { name, namespace = '' } = rollout.metadata
-  const { spec, planned, problems } = readSpec(rollout, settings)
+  const { spec, planned, problems } = readSpec(rollout, { ...settings, defaults: inForce(settings.defaults, statusOf(rollout)) })
   const names = doorNames(planned.name)
   const found = planned.mode === 'Revisions' ? servicesOf(world, namespace, name, names) : { doors: {}, foreign: {} }
   return {
@@ -41,6 +42,11 @@ export function scopeOf(world: World, rollout: KubeObject, settings: Settings): 
     workload: planned.workload === undefined ? undefined : world.get('Deployment', namespace, planned.workload),
     revisions: planned.mode === 'Revisions' ? revisionsOf(world, namespace, name) : [],
   }
+}
+
+/** A status without a sequence is none: nothing was ever decided on it. */
+function statusOf({ status }: KubeObject): RolloutStatus | undefined {
+  return typeof status?.sequence === 'number' ? status : undefined
 }
 
 /** Whether an object is ours for this rollout. */

@@ -81,6 +81,41 @@ describe('plan', () => {
     })
   })
 
+  it('asks the source that is named, in its own rhythm; one that nobody knows in that of the default', () => {
+    const { spec } = rollout()
+    delete spec.steps[0].hold
+    const known = { scrapeIntervalMs: 15_000, sources: { default: { scrapeIntervalMs: 15_000 }, edge: { scrapeIntervalMs: 5000 } } }
+    const of = (name?: string) => {
+      spec.analysis.sourceRef = name === undefined ? undefined : { name }
+      const result = plan(spec, 'checkout', known)
+      return result.ok ? [result.plan.source, result.plan.scrapeIntervalMs, result.plan.intervalMs, result.plan.steps[0]!.holdMs] : result.problems
+    }
+    expect(of()).toEqual(['default', 15_000, 30_000, 75_000])
+    expect(of('edge')).toEqual(['edge', 5000, 10_000, 25_000])
+    expect(of('edgy')).toEqual(['edgy', 15_000, 30_000, 75_000])
+  })
+  it('lets the administrator say what unset fields mean, each by itself, and none that is set', () => {
+    const { spec } = rollout()
+    spec.schedule = { windows: [{ cron: '0 9 * * *', duration: '1h' }] }
+    spec.analysis.noData = { action: 'Pass' }
+    const given = {
+      analysis: { interval: '10s', failureLimit: 4, minRequests: 9, noData: { action: 'Fail' as const, deadline: '1m' }, sourceError: { deadline: '2m' } },
+      progressDeadline: '3m', onFailure: 'Hold' as const, schedule: { timeZone: 'Europe/Berlin' }, retainStable: '4m', revisionHistoryLimit: 9, deletionPolicy: 'Orphan' as const,
+    }
+    const result = plan(spec, 'checkout', { ...settings, defaults: given })
+    expect(result.ok && result.plan).toMatchObject({
+      intervalMs: 10_000, noData: { action: 'Pass', deadlineMs: 60_000 }, sourceError: { action: 'Hold', deadlineMs: 120_000 }, windows: [{ timeZone: 'Europe/Berlin' }],
+      progressDeadlineMs: 180_000, onFailure: 'Hold', retainStableMs: 240_000, revisionHistoryLimit: 9, deletionPolicy: 'Orphan',
+      checks: [{ failureLimit: 4, minRequests: 9, onFailure: 'Hold' }, { failureLimit: 4, minRequests: 9, onFailure: 'Hold' }],
+    })
+    Object.assign(spec, { onFailure: 'Rollback', retainStable: '1m', deletionPolicy: 'Restore' })
+    Object.assign(spec.analysis, { failureLimit: 0 })
+    const set = plan(spec, 'checkout', { ...settings, defaults: given })
+    expect(set.ok && set.plan).toMatchObject({ onFailure: 'Rollback', retainStableMs: 60_000, deletionPolicy: 'Restore', checks: [{ failureLimit: 0, onFailure: 'Rollback' }, {}] })
+    // It is the same spec: a journey is not begun anew.
+    expect(set.ok && set.plan.inputsHash).toBe(planned(spec).inputsHash)
+  })
+
   describe('inputsHash', () => {
     const hash = (change: (spec: any) => void = () => undefined) => {
       const { spec } = rollout()

@@ -161,6 +161,8 @@ export const wrongRollouts: readonly Variant[] = [
   notListed('spec.steps[0].approval', 'after', ['Before', 'After']),
 
   wrong('interval of nothing', { 'spec.analysis.interval': '0s' }, ['"0s"', 'at least 1s']),
+  wrong('a source by its name alone', { 'spec.analysis.sourceRef': 'edge' }, ['write an object'], { admission: ['spec.analysis.sourceRef', 'must be of type object'] }),
+  wrong('a source of no name', { 'spec.analysis.sourceRef': { name: 'Edge' } }, ['"Edge"', 'is no name'], { field: 'spec.analysis.sourceRef.name' }),
   wrong('no checks', { 'spec.analysis.checks': [] }, ['at least 1']),
   wrong('check without a question', { 'spec.analysis.checks[0].successRate': undefined }, ['successRate or latency'], { field: 'spec.analysis.checks[0]' }),
   wrong('check with two questions', { 'spec.analysis.checks[0].latency': { percentile: 50, max: '1s' } }, ['successRate or latency'], {

@@ -2,7 +2,8 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { prometheusSource, urlProblem, type PrometheusOptions } from '../../../src/metrics/prometheus.ts'
+import { prometheusSource, type PrometheusOptions } from '../../../src/metrics/prometheus.ts'
+import { urlProblem } from '../../../src/metrics/url.ts'
 import { at, question } from '../analysis/question.ts'
 
 const servers: Server[] = []

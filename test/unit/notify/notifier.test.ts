@@ -24,7 +24,7 @@ let pace: Pace
 
 const make = (): Notifier =>
   new Notifier({
-    clock, random: () => 1, wake: key => void woken.push(key), pace: () => pace, cluster: 'eu-1',
+    clock, random: () => 1, wake: key => void woken.push(key), pace: () => pace, cluster: () => 'eu-1',
     log: createLog({ level: 'info', form: 'Json', now: () => clock.now(), write: line => void lines.push(line) }),
     send: async (_, channel, message) => {
       tries.push(`${channel} ${message.note.id}`)

@@ -153,6 +153,20 @@ describe('what stands in the way', () => {
     expect(reasons(new Cluster(rollout(), deployment(), hpa({ name: 'cart' }, 'ScaledObject')))).toEqual(['HPATargetsWorkload'])
     expect(reasons(new Cluster(rollout(), deployment(), hpa({ kind: 'Rollout', name: 'cart' })))).toEqual([])
   })
+  test('a metric source that nobody knows, where checks would ask it; where nobody knows the sources, nothing is missing', () => {
+    const analysis = { sourceRef: { name: 'edgy' }, checks: [{ name: 'success', successRate: { min: '99%' } }] }
+    const found = (spec: object, sources?: object) => {
+      const cluster = new Cluster(rollout(spec), deployment())
+      const observation = observe(cluster, 'shop/cart', { ...settings, ...(sources === undefined ? {} : { sources: sources as never }) }, new Map(), now)
+      return observation.state === 'Seen' ? observation.seen.blockers : observation
+    }
+    const known = { default: { scrapeIntervalMs: 1 }, edge: { scrapeIntervalMs: 1 } }
+    expect(found({ analysis }, known)).toEqual([{ reason: 'SourceUnknown', message: expect.stringContaining('no metric source edgy is configured: name one of default, edge'), stops: 'Raise', stalled: true }])
+    expect(found({ analysis: { ...analysis, sourceRef: undefined } }, known)).toEqual([])
+    expect(found({ analysis: { ...analysis, sourceRef: undefined } }, {})).toEqual([expect.objectContaining({ message: expect.stringContaining('--prometheus URL') })])
+    expect(found({}, {})).toEqual([])
+    expect(found({ analysis })).toEqual([])
+  })
   test('a mesh that is not installed', () => {
     const cluster = new Cluster(rollout(), deployment())
     cluster.states.set('VirtualService', 'NotServed')

@@ -4,8 +4,9 @@ import { ask } from '../../../src/rollout/ask.ts'
 import type { Action } from '../../../src/rollout/actions.ts'
 import { decide } from '../../../src/rollout/decide.ts'
 import type { Decision, Settings } from '../../../src/rollout/decision.ts'
+import { inForce } from '../../../src/rollout/defaults.ts'
 import { plan as planOf, type Plan } from '../../../src/rollout/plan.ts'
-import type { RequestAction, RolloutSpec, RolloutStatus } from '../../../src/rollout/schema.ts'
+import type { RequestAction, RolloutDefaults, RolloutSpec, RolloutStatus } from '../../../src/rollout/schema.ts'
 import type { DoorSeen, RequestSeen, RevisionSeen, RouteSeen, Seen } from '../../../src/rollout/seen.ts'
 import { watchpoints } from '../../../src/rollout/watchpoints.ts'
 
@@ -72,6 +73,8 @@ export class Model {
   /** Moments in which a request had nowhere to go. */
   nowhere: string[] = []
   identity = 'a'
+  /** What the administrator lets unset fields mean now. */
+  defaults: RolloutDefaults | undefined
 
   constructor(spec: Partial<RolloutSpec> = {}, routes: Route[] = [{ key: 'VirtualService/shop/shop', managed: true, state: 'Missing', canaryDoor: 0 }]) {
     this.spec = { ...baseSpec, ...spec }
@@ -79,7 +82,7 @@ export class Model {
   }
 
   get plan(): Plan {
-    const result = planOf(this.spec, 'shop', settings)
+    const result = planOf(this.spec, 'shop', { ...settings, defaults: inForce(this.defaults, this.status) })
     if (!result.ok) throw new Error(JSON.stringify(result.problems))
     return result.plan
   }
@@ -156,7 +159,7 @@ export class Model {
   }
   decided(): { seen: Seen; decision: Decision } {
     const seen = this.seen()
-    const decision = decide(seen, this.plan, { ...settings, identity: this.identity }, this.now)
+    const decision = decide(seen, this.plan, { ...settings, defaults: this.defaults, identity: this.identity }, this.now)
     this.decisions.push(decision)
     return { seen, decision }
   }
