@@ -60,7 +60,7 @@ export function observe(world: World, key: string, settings: Settings, memory: S
 /** The same for a Rollout object that need not be in the cache (gone.ts makes one of what is left of a deleted Rollout). */
 export function observeRollout(world: World, rollout: KubeObject, settings: Settings, memory: Sightings, now: number, known: Known = {}): Observation {
   const scope = underway(scopeOf(world, rollout, settings))
-  const arms = armsOf(scope.spec, scope.plan.name, scope.namespace, settings.clusterDomain)
+  const arms = leading(scope, armsOf(scope.spec, scope.plan.name, scope.namespace, settings.clusterDomain))
   const routes = arms ? routesOf(scope, arms) : []
   const view = scope.spec.backends && arms ? viewOfBackends(backendsSeen(scope, arms)) : viewOfRevisions(scope, arms)
   const routesSeen = routes.map((route) => routeSeen(scope, route))
@@ -92,6 +92,15 @@ export function observeRollout(world: World, rollout: KubeObject, settings: Sett
     policies: new Map(view.policies.map((policy) => [policy.name, policy])),
   }
   return { state: 'Seen', seen: { ...seen, since: sight(memory, watchpoints(seen), now) }, raw, plan: scope.plan, problems: scope.problems }
+}
+
+/** With what their Services select by now, which is all that a route without a mesh can name. */
+function leading({ doors }: Scope, arms: Arms | undefined): Arms | undefined {
+  const arm = (door: 'stable' | 'canary'): Arms['stable'] => {
+    const selector = doors[door]?.spec?.selector
+    return selector ? { ...arms![door], selector } : arms![door]
+  }
+  return arms && { stable: arm('stable'), canary: arm('canary') }
 }
 
 /** With backends a journey keeps the arms that it began with, whatever the spec names by now. */

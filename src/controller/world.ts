@@ -70,7 +70,7 @@ export const watched: readonly Watched[] = [
     kind: 'Deployment', group: 'apps', plural: 'deployments', versions: ['v1'], namespaced: true,
     writers: ['f:spec/f:replicas'], labelIndexes: [rolloutLabel],
   },
-  { kind: 'Service', group: '', plural: 'services', versions: ['v1'], namespaced: true, keep: ({ spec }) => ({ spec }) },
+  { kind: 'Service', group: '', plural: 'services', versions: ['v1'], namespaced: true, writers: ['f:spec/f:selector'], keep: ({ spec }) => ({ spec }) },
   {
     kind: 'EndpointSlice', group: 'discovery.k8s.io', plural: 'endpointslices', versions: ['v1'], namespaced: true,
     labelSelector: rolloutLabel, labelIndexes: ['kubernetes.io/service-name'], keep: endpointsOnly,

@@ -32,7 +32,11 @@ export const toProven: Step = (pass) => {
   if (pass.seen.doors.canary.leadsTo === unproven && pass.seen.routes.some((route) => route.canaryDoor > 0))
     // Both doors lead to the unproven one: moving everything to the canary door changes nobody's version and frees the stable door.
     return inOrder(lowered(100, unproven), propagated, turnBack)(pass)
-  return inOrder(ready(proven, count), when(pass.seen.doors.canary.leadsTo !== proven, inOrder(split(0), propagated)), turned('canary', proven, count), lowered(100, unproven), propagated, turnBack)(pass)
+  // Without a mesh nobody comes through a door, so that one may turn at any time and nothing is waited for.
+  const doorBack = pass.seen.doors.own.state === 'Route'
+    ? leads('canary', proven)
+    : inOrder(when(pass.seen.doors.canary.leadsTo !== proven, inOrder(split(0), propagated)), turned('canary', proven, count))
+  return inOrder(ready(proven, count), doorBack, lowered(100, unproven), propagated, turnBack)(pass)
 }
 
 /** Traffic never goes onto a door without ready pods, and not onto a broken stable while the canary has more of them. */

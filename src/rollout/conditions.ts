@@ -99,7 +99,10 @@ function notMoving(pass: Pass): string | undefined {
   const all = stable.slow.total + canary.slow.total
   const expected = (all * weight) / 100
   if (expected < 30 || canary.slow.total > expected / 10 || reading.question.slowMs < 4 * pass.plan.scrapeIntervalMs) return undefined
-  return `${canary.slow.total} of ${all} requests reached the canary at weight ${weight}%: is the caller outside of the mesh, or does another route with the same host come first?`
+  const why = pass.seen.doors.own.state === 'Route'
+    ? 'do callers keep their connections to the old pods open, or name another Service?'
+    : 'is the caller outside of the mesh, or does another route with the same host come first?'
+  return `${canary.slow.total} of ${all} requests reached the canary at weight ${weight}%: ${why}`
 }
 function restSplit(pass: Pass): string | undefined {
   const { next, seen } = pass

@@ -93,6 +93,13 @@ function transitions(pass: Pass): void {
 function keepOwn(pass: Pass): void {
   if (pass.next.phase === 'Blocked' || pass.problems.length > 0) return
   for (const { key } of pass.seen.upkeep) pass.raise.push({ type: 'Upkeep', key })
+  ownServiceBack(pass)
+}
+/** Without a mesh a Service that somebody deleted is all that callers had: it is written again at once, and leads to where it has led. */
+function ownServiceBack({ seen, next, raise }: Pass): void {
+  if (seen.doors.own.state !== 'Route' || next.phase === 'Adopting') return
+  const canary = inJourney(next) && next.phase !== 'Closing' && next.phase !== 'Draining' && next.journey?.weight.seen === 100
+  for (const route of seen.routes) if (route.state === 'Missing') raise.push({ type: 'CreateRoute', route: route.key, canaryDoor: canary ? 100 : 0 })
 }
 /** Only while a journey may carry traffic; at rest none is needed. */
 function finalizer(pass: Pass): void {

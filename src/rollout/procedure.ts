@@ -48,14 +48,16 @@ export const scaled = (revision: string | undefined, count: number): Step => (pa
 /** The door selects the revision (or `Workload`); its own Service only where that is ours. Says nothing of endpoints. */
 export const leads = (door: 'stable' | 'canary' | 'own', to: string): Step => (pass) => {
   const seen = pass.seen.doors[door]
-  if (pass.seen.backends || seen.state === 'Theirs' || (seen.state === 'Present' && seen.leadsTo === to)) return done
+  if (pass.seen.backends || seen.state === 'Theirs' || seen.leadsTo === to) return done
+  // The split turns it; only a removal, which gives it back to the user's own pods, does so as with a door.
+  if (seen.state === 'Route' && to !== 'Workload') return done
   if (seen.state === 'Taken') return waitFor(`the name of the ${door} door, which another object has`)
   return waitFor(`the ${door} door to lead to ${to}`, { type: 'TurnDoor', door, to })
 }
 /** The door shows ready pods of what it leads to, and none of anything else, and proxies had time to hear. */
 export const endpoints = (door: 'stable' | 'canary' | 'own', count: number): Step => (pass) => {
   const seen = pass.seen.doors[door]
-  if (pass.seen.backends || seen.state === 'Theirs') return done
+  if (pass.seen.backends || seen.state === 'Theirs' || (seen.state === 'Route' && seen.leadsTo === undefined)) return done
   if (count > 0 && seen.ready === 0) return waitFor(`the ${door} door to show ready endpoints`)
   if (seen.others > 0) return waitFor(`the ${door} door to show none but ${seen.leadsTo}`)
   return aged(pass, `door/${door}`, pass.settings.propagationDelayMs, `the ${door} door to reach all proxies`)

@@ -30,14 +30,15 @@ export const restored: Step = (pass) => {
   const userRoutes = pass.seen.routes.some((route) => !route.managed)
   // Doors that a user's route names stay for good, and lead to the user's pods.
   const doorsAway = userRoutes ? when(workload.ready > 0, together(leads('stable', 'Workload'), leads('canary', 'Workload'))) : doorsGone
-  if (stable === undefined) return inOrder(routesGone, doorsAway, when(workload.ready > 0, revisionsGone))(pass)
+  if (stable === undefined) return inOrder(routesGone, when(isRoute(pass) && workload.ready > 0, leads('own', 'Workload')), doorsAway, when(workload.ready > 0, revisionsGone))(pass)
   const count = wantedCount(pass)
   const others = pass.seen.revisions.filter((revision) => revision.name !== stable)
   const drained: Step = inOrder(when(carriesNothing(pass, 'canary') && pass.seen.doors.canary.leadsTo !== 'Workload', leads('canary', stable)), ...others.map((revision) => scaled(revision.name, 0)))
   // Never a failed or unproven template into production: then the revision keeps serving as it is.
   if (workload.templateRevision !== stable) return inOrder(toProven, propagated, drained)(pass)
   // Once the stable door is gone or leads to the user's pods, turning it back would begin everything anew.
-  const handedOver = pass.seen.doors.stable.state !== 'Present' || pass.seen.doors.stable.leadsTo === 'Workload'
+  const { own } = pass.seen.doors
+  const handedOver = isRoute(pass) ? own.leadsTo === 'Workload' : pass.seen.doors.stable.state !== 'Present' || pass.seen.doors.stable.leadsTo === 'Workload'
   return inOrder(
     when(!handedOver, inOrder(toProven, propagated, drained)),
     workloadAt(count),
@@ -51,6 +52,8 @@ export const restored: Step = (pass) => {
     revisionsGone,
   )(pass)
 }
+/** Without a mesh. */
+const isRoute = (pass: Pass): boolean => pass.seen.doors.own.state === 'Route'
 const revisionsGone: Step = (pass) =>
   pass.seen.revisions.length === 0 ? done : waitFor('our revisions to go', ...pass.seen.revisions.map((revision) => ({ type: 'DeleteRevision', revision: revision.name }) as const))
 const workloadAt =
@@ -62,6 +65,8 @@ const workloadAt =
     return workload.ready >= count ? done : waitFor(`Deployment ${pass.plan.workload} to be ready (${workload.ready} of ${count})`)
   }
 const routesGone: Step = (pass) => {
+  // The Service that callers name stays, and leads to the user's pods by now.
+  if (isRoute(pass)) return done
   const ours = pass.seen.routes.filter((route) => route.managed && route.state === 'Present')
   return ours.length === 0 ? done : waitFor('our route to go', ...ours.map((route) => ({ type: 'DeleteRoute', route: route.key }) as const))
 }

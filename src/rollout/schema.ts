@@ -108,6 +108,7 @@ export const istio = ruled(
     'give exactly one of managed (Sluice makes the VirtualService) and virtualServiceRefs (it changes weights in yours)'),
 )
 export const smi = z.strictObject({})
+export const kubernetes = z.strictObject({})
 const otherNamespace = (object: string) =>
   'Its namespace. Default: that of the Rollout. Another one must grant it, by the annotation `sluice.dev/allow-from: <namespace of the Rollout>` '
   + `on the ${object} or a ReferenceGrant.`
@@ -157,8 +158,12 @@ export const traffic = ruled(
     gatewayAPI: gatewayAPI.optional().describe(
       'The Gateway API: HTTPRoutes and GRPCRoutes of a Gateway, whoever implements it, or of a Service in a mesh (Linkerd, waypoints of Istio).',
     ),
+    kubernetes: kubernetes.optional().describe(
+      'No mesh, blue/green: Sluice makes and owns the Service `<name>`, which leads to one version at a time. Steps have weight 0 (a preview behind '
+      + '`<name>-canary`) or 100 (the switch). Write `kubernetes: {}`.',
+    ),
   }),
-  exactlyOne(['istio', 'smi', 'gatewayAPI'], 'exactly one of istio, smi and gatewayAPI says who moves the requests'),
+  exactlyOne(['istio', 'smi', 'gatewayAPI', 'kubernetes'], 'exactly one of istio, smi, gatewayAPI and kubernetes says who moves the requests'),
 )
 export const step = z.strictObject({
   name: name.optional().describe('Name for people, requests and notifications; unique among the steps.'),

@@ -74,8 +74,11 @@ export interface RevisionSeen {
   readonly terminating: boolean
 }
 export interface DoorSeen {
-  /** Taken: an object of that name without our label. Theirs: the user's own Service `<name>`, never edited. */
-  readonly state: 'Present' | 'Absent' | 'Taken' | 'Theirs'
+  /**
+   * Taken: an object of that name without our label. Theirs: the user's own Service `<name>`, never edited. Route: our Service `<name>`, there or not, is
+   * the route itself (no mesh), so its selector is the split and it is turned as such.
+   */
+  readonly state: 'Present' | 'Absent' | 'Taken' | 'Theirs' | 'Route'
   /** Revision it selects, or `Workload` for the user's own matchLabels. */
   readonly leadsTo?: string
   /** Ready endpoints that belong to what it leads to; ready endpoints of anything else. */

@@ -88,6 +88,7 @@ interface Spec {
   traffic?: {
     istio?: { virtualServiceRefs?: unknown; destinationRuleRef?: unknown } | undefined
     gatewayAPI?: { routeRefs?: unknown } | undefined
+    kubernetes?: unknown
   } | undefined
   analysis?: { telemetry?: string | undefined } | undefined
   replicas?: unknown
@@ -147,10 +148,23 @@ export const specRules: readonly Rule<Spec>[] = [
     holds: ({ traffic, analysis }) => traffic?.gatewayAPI === undefined || analysis === undefined || analysis.telemetry !== undefined,
   },
   {
+    cel: '!(has(self.traffic) && has(self.traffic.kubernetes)) '
+      + "|| self.steps.all(s, type(s.weight) == int ? s.weight == 0 || s.weight == 100 : s.weight in ['0%', '0.0%', '100%', '100.0%'])",
+    message: 'steps[].weight is 0 or 100 with traffic.kubernetes, since a Service leads to one version at a time: write 0 for a preview and 100 for the '
+      + 'switch, or choose istio, smi or gatewayAPI for shares between them',
+    holds: ({ traffic, steps }) => traffic?.kubernetes === undefined || steps.every((step) => [0, 100].includes(percentOf(step))),
+  },
+  {
+    cel: '!(has(self.traffic) && has(self.traffic.kubernetes) && has(self.analysis)) || has(self.analysis.telemetry)',
+    message: 'analysis.telemetry is missing: Services measure nothing, so name whose metrics tell of the requests, or leave analysis out and rest on '
+      + 'readiness, holds and approvals',
+    holds: ({ traffic, analysis }) => traffic?.kubernetes === undefined || analysis === undefined || analysis.telemetry !== undefined,
+  },
+  {
     cel: '!(has(self.traffic) && !has(self.traffic.gatewayAPI) && has(self.analysis) && has(self.analysis.telemetry)) '
       + "|| self.analysis.telemetry in ['Istio', 'Linkerd']",
     message: 'analysis.telemetry is of a data plane that counts routes of the Gateway API: '
-      + 'with traffic.istio and traffic.smi write Istio or Linkerd, or leave it out',
+      + 'with another traffic write Istio or Linkerd',
     holds: ({ traffic, analysis }) =>
       traffic === undefined || traffic.gatewayAPI !== undefined || analysis?.telemetry === undefined || ['Istio', 'Linkerd'].includes(analysis.telemetry),
   },

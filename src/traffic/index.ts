@@ -1,12 +1,14 @@
 /** The providers by the name that `spec.traffic` gives them. A new mesh is one file and one line here. */
 import { gatewayAPIProvider } from './gateway-api-provider.ts'
 import { istioProvider } from './istio-provider.ts'
+import { kubernetesProvider } from './kubernetes.ts'
 import type { Provider, RoutePlace, Traffic } from './provider.ts'
 import { smiProvider } from './smi-provider.ts'
 
 export const providers = {
   gatewayAPI: gatewayAPIProvider,
   istio: istioProvider,
+  kubernetes: kubernetesProvider,
   smi: smiProvider,
 } as const satisfies Readonly<Record<string, Provider>>
 export type ProviderName = keyof typeof providers

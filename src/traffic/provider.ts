@@ -6,7 +6,7 @@ import type { Problem } from './layout.ts'
 import type { Arms, Router, Selector } from './router.ts'
 
 export type Traffic = NonNullable<RolloutSpec['traffic']>
-export type RouteKind = 'VirtualService' | 'TrafficSplit' | 'HTTPRoute' | 'GRPCRoute'
+export type RouteKind = 'VirtualService' | 'TrafficSplit' | 'HTTPRoute' | 'GRPCRoute' | 'Service'
 
 /** One route object that the spec leads to, whether it exists or not. */
 export interface RoutePlace {
@@ -28,7 +28,7 @@ export interface ManagedRoute {
   readonly name: string
   readonly namespace: string
   readonly clusterDomain: string
-  /** A Service of the doors' name and ports. */
+  /** A Service of the doors' name, annotations, ports and affinity. */
   readonly service: KubeObject
   readonly arms: Arms
   /** Sum of the weights: 100 or 1000 (`managedTotal`). */
@@ -53,6 +53,13 @@ export interface Uptake {
 /** The other object by which a mesh tells of its uptake; undefined where it does not exist, NotServed where the kind is not. */
 export type Find = (kind: 'ServiceProfile', namespace: string, name: string) => KubeObject | 'NotServed' | undefined
 
+/** What else an uptake is told by. */
+export interface Look {
+  readonly find: Find
+  /** Ready endpoints of a Service that are of what it selects, those of anything else, and how many pods of what it selects are ready. */
+  readonly endpoints: (service: KubeObject) => { readonly ready: number; readonly others: number; readonly expected: number }
+}
+
 /** Names in the order of the rules, and why requests of a rule cannot be told apart. */
 export interface Clusters {
   readonly stable: readonly string[]
@@ -69,8 +76,13 @@ export interface Provider {
   /** Managed places first. `own`: namespace of the Rollout and name of what it owns. */
   readonly places: (traffic: Traffic, own: { readonly namespace: string; readonly name: string }) => readonly RoutePlace[]
   readonly managed: (traffic: Traffic, wanted: ManagedRoute) => Managed
+  /**
+   * Its managed object is the Service `<name>` that callers name: the split is where that leads, so it turns with the split and not with the stable door,
+   * is kept in step as a door, and stays when the Rollout goes. Left out: `<name>` leads to stable, beside the route.
+   */
+  readonly isOwnService?: true
   /** Left out where nothing can be asked. */
-  readonly uptake?: (object: KubeObject, find: Find, clusterDomain: string) => Uptake
+  readonly uptake?: (object: KubeObject, look: Look, clusterDomain: string) => Uptake
   /** What Envoy Gateway calls the two sides in its series, or why it does not tell them apart. Left out where it never serves. */
   readonly clusters?: (object: KubeObject, arms: Arms, selector: Selector) => Clusters
   /** The labels of the routes that a selector means, for claims; `object` is undefined where it does not exist. */

@@ -8,6 +8,8 @@ export interface Destination {
   /** `<service>.<namespace>.svc.<cluster domain>` */
   readonly host: string
   readonly subset?: string
+  /** What its Service selects by now; undefined where that is not known, or a backend. */
+  readonly selector?: Readonly<Record<string, string>>
 }
 export interface Arms {
   readonly stable: Destination

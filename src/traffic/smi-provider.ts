@@ -8,7 +8,7 @@ export const smiProvider: Provider = {
   needs: 'the SMI extension (linkerd-smi) with its CRDs',
   places: (traffic, own) => (traffic.smi ? [{ kind: 'TrafficSplit', ...own, managed: true, redirects: false }] : []),
   managed: (_, wanted) => ({ object: managedTrafficSplit(wanted) }),
-  uptake(split, find, clusterDomain) {
+  uptake(split, { find }, clusterDomain) {
     const profile = find('ServiceProfile', split.metadata.namespace ?? '', serviceProfileName(split, clusterDomain))
     if (profile === 'NotServed') return { followed: true, problems: [] }
     const ignored = splitIgnored(profile)

@@ -3,6 +3,7 @@ import { type DoorShape, memoryOf, doorShape, leadsTo, sameShape, shapeOf } from
 import { revisionLabel } from '../../revision/marks.ts'
 import type { KubeObject } from '../../rollout/objects.ts'
 import type { DoorSeen, Seen } from '../../rollout/seen.ts'
+import { placesOf } from '../../traffic/index.ts'
 import type { World } from '../world.ts'
 import { belongsToAnother, type Door, doors, type Scope } from './scope.ts'
 import { isOwned } from './workload.ts'
@@ -32,9 +33,29 @@ export function doorUpkeep(scope: Scope): Seen['upkeep'] {
 
 function doorSeen(scope: Scope, door: Door): DoorSeen {
   const service = scope.doors[door]
-  if (!service) return { state: foreignState(scope, door), ready: 0, others: 0 }
+  const isRoute = door === 'own' && isOwnService(scope)
+  if (!service) {
+    const state = foreignState(scope, door)
+    return { state: isRoute && state === 'Absent' ? 'Route' : state, ready: 0, others: 0 }
+  }
   const to = leadsTo(service, scope.workload)
-  return { state: 'Present', ...(to === undefined ? {} : { leadsTo: to }), ...countEndpoints(scope.world, service, to) }
+  return { state: isRoute ? 'Route' : 'Present', ...(to === undefined ? {} : { leadsTo: to }), ...countEndpoints(scope.world, service, to) }
+}
+
+/** Whether the Service `<name>` is the route itself. */
+function isOwnService({ spec, namespace, plan }: Scope): boolean {
+  return placesOf(spec.traffic, { namespace, name: plan.name })?.provider.isOwnService === true
+}
+
+/** What a Service of ours shows, and how many pods of the revision that it selects are ready: where none is, none is to come. */
+export function endpointsOf(scope: Scope, service: KubeObject): { readonly ready: number; readonly others: number; readonly expected: number } {
+  const to = leadsTo(service, scope.workload)
+  const pods = to === undefined || to === 'Workload' ? [] : scope.world.list('Pod', service.metadata.namespace, { [revisionLabel]: to })
+  return { ...countEndpoints(scope.world, service, to), expected: pods.filter(isReady).length }
+}
+function isReady({ metadata, status }: KubeObject): boolean {
+  const conditions: { type?: string; status?: string }[] = status?.conditions ?? []
+  return metadata.deletionTimestamp === undefined && conditions.some((condition) => condition.type === 'Ready' && condition.status === 'True')
 }
 
 function foreignState(scope: Scope, door: Door): 'Absent' | 'Theirs' | 'Taken' {

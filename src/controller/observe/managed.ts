@@ -1,4 +1,5 @@
 /** The route object that Sluice keeps itself: what it has to look like, and whether it does. */
+import { memoryOf } from '../../revision/door.ts'
 import { ownedBy } from '../../revision/deployment.ts'
 import { rolloutLabel } from '../../revision/marks.ts'
 import type { JsonPatchOp, KubeObject } from '../../rollout/objects.ts'
@@ -18,7 +19,7 @@ export function wantedRoute(scope: Scope, route: Route, canaryDoor: number, atLe
   const wanted = {
     kind: route.kind,
     clusterDomain: scope.settings.clusterDomain,
-    service: portsOf(scope),
+    service: shapeWanted(scope),
     telemetry: scope.plan.telemetry,
     apiVersion: route.object?.apiVersion ?? `${resource.group}/${resource.version}`,
     name: route.name,
@@ -36,12 +37,14 @@ export function wantedRoute(scope: Scope, route: Route, canaryDoor: number, atLe
 export function managedBlockers(scope: Scope, route: Route): readonly Blocker[] {
   if (!route.managed || !scope.world.resource(route.kind)) return []
   const wanted = wantedRoute(scope, route, 0)
-  return 'problems' in wanted ? wanted.problems.map((problem) => ({ ...problem, stops: 'Raise', stalled: true })) : []
+  // Doors that are not there yet are made before it.
+  return 'problems' in wanted ? wanted.problems.filter(({ reason }) => reason !== 'RouteLacksDoors').map((problem) => ({ ...problem, stops: 'Raise', stalled: true })) : []
 }
 
 /** The patch that brings a managed route's fields in step without moving its split; empty where it is, or while its http routes differ in their weights. */
 export function managedPatch(scope: Scope, route: Route): readonly JsonPatchOp[] {
-  if (!route.managed || !route.object || !isOurs(route.object, scope.name)) return []
+  // A Service is kept in step as a door.
+  if (route.provider.isOwnService || !route.managed || !route.object || !isOurs(route.object, scope.name)) return []
   const { canary, uneven, totals } = route.router.read(route.object, route.arms, route.selector)
   // A finer total stays: 0.5% as one part of a hundred would be a raise.
   const wanted = uneven ? undefined : wantedRoute(scope, route, canary, Math.max(0, ...totals))
@@ -52,7 +55,8 @@ export function managedUpkeep(scope: Scope, routes: readonly Route[]): Seen['upk
   return routes.filter((route) => managedPatch(scope, route).length > 0).map((route) => ({ key: `Route/${route.key}`, what: 'Route' }))
 }
 
-/** A managed route belongs to doors (backends have routes of their own), and its destinations have the doors' ports. */
-function portsOf(scope: Scope): KubeObject {
-  return { apiVersion: 'v1', kind: 'Service', metadata: { name: scope.names.own }, spec: { ports: wantedShape(scope)?.ports ?? [] } }
+/** A managed route belongs to doors (backends have routes of their own), and its destinations have the doors' ports; a Service is shaped as they are. */
+function shapeWanted(scope: Scope): KubeObject {
+  const { ports = [], ...affinity } = wantedShape(scope) ?? {}
+  return { apiVersion: 'v1', kind: 'Service', metadata: { name: scope.names.own, annotations: memoryOf(scope.spec) }, spec: { ports, ...affinity } }
 }

@@ -2,6 +2,7 @@
 import type { KubeObject } from '../../rollout/objects.ts'
 import type { Seen } from '../../rollout/seen.ts'
 import { leadsTo } from '../../revision/door.ts'
+import { rolloutLabel } from '../../revision/marks.ts'
 import type { Scope } from './scope.ts'
 
 type Remark = Seen['remarks'][number]
@@ -12,14 +13,27 @@ export function remarksOf(scope: Scope): readonly Remark[] {
 
 /** The user's own Service selects every ready revision: callers outside the mesh reach a canary by its share of pods. */
 function unroutedCallers(scope: Scope): Remark[] {
+  if (scope.spec.traffic?.kubernetes) return callersBeside(scope)
   const service = scope.foreign.own
-  const selector: Record<string, string> | undefined = service?.spec?.selector
-  if (!service || !selector || !scope.workload) return []
-  const labels: Record<string, string> = scope.workload.spec?.template?.metadata?.labels ?? {}
-  if (!Object.entries(selector).every(([key, value]) => labels[key] === value)) return []
+  if (!service || !selectsTemplate(scope, service)) return []
   const message = `callers that no route covers, as those outside the mesh, reach every ready revision through Service ${service.metadata.name}; `
     + 'take it out of Git and delete it, and Sluice makes one that leads to stable only'
   return [{ type: 'UnroutedCallersReachCanary', reason: 'ServiceSelectsAllRevisions', message }]
+}
+
+/** Without a mesh every other Service that selects the pods by the user's labels leads to a preview too. */
+function callersBeside(scope: Scope): Remark[] {
+  const beside = scope.world.list('Service', scope.namespace).filter((service) => service.metadata.labels?.[rolloutLabel] !== scope.name && selectsTemplate(scope, service))
+  if (beside.length === 0) return []
+  const names = beside.map(({ metadata }) => metadata.name).join(', ')
+  const message = `callers of Service ${names} reach every ready revision, a preview too: lead them to Service ${scope.names.own}, and delete the other`
+  return [{ type: 'UnroutedCallersReachCanary', reason: 'ServiceSelectsAllRevisions', message }]
+}
+
+function selectsTemplate({ workload }: Scope, service: KubeObject): boolean {
+  const selector: Record<string, string> | undefined = service.spec?.selector
+  const labels: Record<string, string> = workload?.spec?.template?.metadata?.labels ?? {}
+  return selector !== undefined && Object.keys(selector).length > 0 && Object.entries(selector).every(([key, value]) => labels[key] === value)
 }
 
 /** A ConfigMap that stable's pods name is gone: they run, but would not start again. */

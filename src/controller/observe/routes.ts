@@ -1,14 +1,16 @@
 /** Route objects through their routers: what split they have, and whether we may write them. */
+import { rolloutLabel } from '../../revision/marks.ts'
 import type { KubeObject } from '../../rollout/objects.ts'
 import type { RolloutStatus } from '../../rollout/schema.ts'
 import type { Blocker, RouteSeen } from '../../rollout/seen.ts'
 import { managedTotal, problemsOfSteps } from '../../traffic/expressible.ts'
 import { placesOf, type Provider, type RouteKind, type RoutePlace } from '../../traffic/index.ts'
-import type { Clusters, Find, Uptake } from '../../traffic/provider.ts'
+import type { Clusters, Find, Look, Uptake } from '../../traffic/provider.ts'
 import type { Arms, RouteReading, Router, Selector } from '../../traffic/router.ts'
 import { fieldManager } from '../../kube/client.ts'
 import { lastWriter } from '../../kube/writers.ts'
 import { isGitOps } from '../world.ts'
+import { endpointsOf } from './doors.ts'
 import { granted, notGranted } from './grant.ts'
 import { isOurs, type Scope } from './scope.ts'
 
@@ -51,7 +53,7 @@ export function routeSeen(scope: Scope, route: Route): RouteSeen {
   if (scope.world.state(route.kind) === 'NotServed') return absent(scope, route, 'Refused', meshNotServed(route))
   if (!object) return absent(scope, route, 'Missing', { reason: 'RouteMissing', message: `${key} does not exist: create it or correct spec.traffic` })
   const reading = route.router.read(object, route.arms, route.selector)
-  const refusal = managed && !isOurs(object, scope.name) ? nameTaken(route) : refusalOf(reading)
+  const refusal = managed && !isOurs(object, scope.name) ? nameTaken(scope, route) : refusalOf(reading)
   const taken = uptakeOf(scope, route, object)
   const named = clustersOf(scope, route, object)
   const writer = lastWriter(object, route.provider.field)
@@ -76,7 +78,7 @@ export function routeBlockers(scope: Scope, route: Route, seen: RouteSeen): read
   const found: Blocker[] = []
   const raise = (problem: { reason: string; message: string }) => found.push({ ...problem, stops: 'Raise', stalled: true })
   if (route.object && !route.managed && !granted(scope.world, scope.namespace, route.object)) raise(notGranted(scope.namespace, route.object))
-  if (route.managed && seen.reason === 'NameTaken') raise(nameTaken(route))
+  if (route.managed && seen.reason === 'NameTaken') raise(nameTaken(scope, route))
   const weights = scope.plan.steps.map((step) => step.weight)
   const totals = route.managed ? [managedTotal(weights)] : [...new Set(seen.totals)]
   const problems = totals.flatMap((total) => problemsOfSteps([0, ...weights], total))
@@ -106,8 +108,11 @@ function refusalOf({ problems }: RouteReading): { reason: string; message: strin
   return first && { reason: first.reason, message: problems.map((problem) => problem.message).join('; ') }
 }
 
-function nameTaken({ key }: Route): { reason: string; message: string } {
-  return { reason: 'NameTaken', message: `${key} exists and is not ours: rename it, or let spec.service.name differ; it is never taken over` }
+function nameTaken({ name: rollout, namespace }: Scope, { key, name, provider }: Route): { reason: string; message: string } {
+  const handOver = 'let spec.service.name be a name of its own and lead callers there, or hand the Service over: take it out of Git without deleting it, then '
+    + `kubectl -n ${namespace} label service ${name} ${rolloutLabel}=${rollout}`
+  const remedy = provider.isOwnService ? handOver : 'rename it, or let spec.service.name differ; it is never taken over'
+  return { reason: 'NameTaken', message: `${key} exists and is not ours: ${remedy}` }
 }
 
 function meshNotServed({ kind, provider }: Route): { reason: string; message: string } {
@@ -119,7 +124,9 @@ function clustersOf({ plan }: Scope, { provider, arms, selector }: Route, object
 }
 
 /** Where nothing can be asked, what is written counts as taken over. */
-function uptakeOf({ world, settings }: Scope, { provider }: Route, object: KubeObject): Uptake {
+function uptakeOf(scope: Scope, { provider }: Route, object: KubeObject): Uptake {
+  const { world, settings } = scope
   const find: Find = (kind, namespace, name) => (world.state(kind) === 'NotServed' ? 'NotServed' : world.get(kind, namespace, name))
-  return provider.uptake?.(object, find, settings.clusterDomain) ?? { followed: true, problems: [] }
+  const look: Look = { find, endpoints: (service) => endpointsOf(scope, service) }
+  return provider.uptake?.(object, look, settings.clusterDomain) ?? { followed: true, problems: [] }
 }

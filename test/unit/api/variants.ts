@@ -108,8 +108,8 @@ export const wrongRollouts: readonly Variant[] = [
   wrong('neither workloadRef nor backends', { 'spec.workloadRef': undefined }, ['exactly one of workloadRef', 'backends'], spec),
 
   wrong('no traffic', { 'spec.traffic': undefined }, ['traffic is missing', 'istio'], spec),
-  wrong('traffic of nobody', { 'spec.traffic': {} }, ['exactly one of istio, smi and gatewayAPI']),
-  wrong('two unions', { 'spec.traffic.smi': {} }, ['exactly one of istio, smi and gatewayAPI'], { field: 'spec.traffic' }),
+  wrong('traffic of nobody', { 'spec.traffic': {} }, ['exactly one of istio, smi, gatewayAPI and kubernetes']),
+  wrong('two unions', { 'spec.traffic.smi': {} }, ['exactly one of istio, smi, gatewayAPI and kubernetes'], { field: 'spec.traffic' }),
   unknown('spec.traffic.nginx', 'istio, smi, gatewayAPI'),
   wrong('istio without a route', { 'spec.traffic.istio': {} }, ['exactly one of managed']),
   wrong('istio with two kinds of routes', { 'spec.traffic.istio.virtualServiceRefs': [{ name: 'a' }] }, ['exactly one of managed'], {
@@ -142,6 +142,11 @@ export const wrongRollouts: readonly Variant[] = [
   }),
   wrong('telemetry of another data plane', { 'spec.analysis.telemetry': 'Traefik' }, ['write Istio or Linkerd'], spec),
   wrong('the Gateway API without telemetry', { 'spec.traffic': { gatewayAPI: { managed: parents } } }, ['analysis.telemetry is missing'], spec),
+  wrong('a share of a Service', { 'spec.traffic': { kubernetes: {} }, ...measured }, ['steps[].weight is 0 or 100', 'write 0 for a preview and 100 for the switch'], spec),
+  wrong('a share of a Service in percent', { 'spec.traffic': { kubernetes: {} }, 'spec.steps': [{ weight: '0%' }, { weight: '0.5%' }, { weight: 100 }], ...measured }, ['steps[].weight is 0 or 100'], spec),
+  wrong('Services without telemetry', { 'spec.traffic': { kubernetes: {} }, 'spec.steps': [{ weight: 0 }, { weight: 100 }] }, ['analysis.telemetry is missing', 'Services measure nothing'], spec),
+  wrong('Services with telemetry of routes', { 'spec.traffic': { kubernetes: {} }, 'spec.steps': [{ weight: 100 }], 'spec.analysis.telemetry': 'Traefik' }, ['write Istio or Linkerd'], spec),
+  wrong('Services with a field', { 'spec.traffic': { kubernetes: { activeService: 'a' } }, 'spec.steps': [{ weight: 100 }], ...measured }, ['is no field'], { field: 'spec.traffic.kubernetes.activeService', admission: ['unknown field "spec.traffic.kubernetes.activeService"'] }),
   wrong('a DestinationRule without subsets', { 'spec.traffic.istio.destinationRuleRef': { name: 'a' } }, ['belongs to backends with subsets'], spec),
 
   absent('spec.steps'),
@@ -211,6 +216,7 @@ export const wrongBackends: readonly Variant[] = [
   wrong('backends with a managed route', { 'spec.traffic': { istio: { managed: {} } } }, ['virtualServiceRefs'], spec),
   wrong('backends with a TrafficSplit', { 'spec.traffic': { smi: {} } }, ['virtualServiceRefs'], spec),
   wrong('backends with a managed HTTPRoute', { 'spec.traffic': { gatewayAPI: { managed: parents } }, 'spec.backends': services, ...measured }, ['routeRefs'], spec),
+  wrong('backends without a mesh', { 'spec.traffic': { kubernetes: {} }, 'spec.steps': [{ weight: 100 }], ...measured }, ['virtualServiceRefs'], spec),
   wrong('subsets with the Gateway API', { 'spec.traffic': { gatewayAPI: { routeRefs: [{ kind: 'HTTPRoute', name: 'a' }] } }, ...measured }, ['subsets belong to traffic.istio'], spec),
   wrong('backends with a Service', { 'spec.service': { port: 80 } }, ['service belongs to workloadRef'], spec),
   wrong('backends with replicas', { 'spec.replicas': 3 }, ['replicas belongs to workloadRef'], spec),

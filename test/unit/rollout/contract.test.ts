@@ -3,41 +3,51 @@
  * or promoted by the rules, or with a reason that a person can read; and no request ever had nowhere to go.
  */
 import { describe, expect, it } from 'vitest'
-import { adopted, Model } from './model.ts'
+import { adopted, blueGreen, Model, ownService } from './model.ts'
 
 /** A procedure: a world just before it begins, what starts it, and when it has come to its end. */
 interface Procedure {
-  readonly prepare: (routes: number) => Model
+  readonly prepare: (routes: number, ground: Ground) => Model
   readonly begin: (model: Model) => void
   readonly over: (model: Model) => boolean
 }
 const vs = (name: string, managed = true) => ({ key: `VirtualService/shop/${name}`, managed, state: managed ? ('Missing' as const) : ('Present' as const), canaryDoor: 0 })
-function world(routes: number): Model {
-  const model = new Model({}, Array.from({ length: routes }, (_, index) => vs(index === 0 ? 'shop' : `shop-${index}`)))
-  if (!model.until((m) => m.phase === 'Idle')) throw new Error('not adopted')
+/** Behind a mesh any number of routes; without one, the Service itself. */
+interface Ground {
+  readonly name: string
+  readonly fresh: (routes: number) => Model
+  /** The weight at which a journey is interrupted. */
+  readonly weight: number
+  readonly routes: readonly number[]
+}
+const mesh: Ground = { name: 'behind a mesh', fresh: (routes) => new Model({}, Array.from({ length: routes }, (_, index) => vs(index === 0 ? 'shop' : `shop-${index}`))), weight: 25, routes: [1, 2] }
+const services: Ground = { name: 'without a mesh', fresh: () => new Model(blueGreen, [ownService()]), weight: 100, routes: [1] }
+function world(routes: number, ground: Ground): Model {
+  const model = ground.fresh(routes)
+  if (!model.until((m) => m.phase === 'Idle')) throw new Error(`not adopted: ${model.status?.message}`)
   return model
 }
-const at25 = (routes: number): Model => {
-  const model = world(routes)
+const midway = (routes: number, ground: Ground): Model => {
+  const model = world(routes, ground)
   model.release('r2')
-  if (!model.until((m) => m.phase === 'Holding' && m.weight === 25)) throw new Error('not at 25')
+  if (!model.until((m) => m.phase === 'Holding' && m.weight === ground.weight)) throw new Error(`not at ${ground.weight}: ${model.phase} ${model.status?.message}`)
   return model
 }
 const procedures: Readonly<Record<string, Procedure>> = {
   adoption: {
-    prepare: (routes) => new Model({}, Array.from({ length: routes }, (_, index) => vs(index === 0 ? 'shop' : `shop-${index}`))),
+    prepare: (routes, ground) => ground.fresh(routes),
     begin: () => {},
     over: (model) => model.phase === 'Idle' && model.workload.replicas === 0 && model.shareOf('r1') === 1,
   },
-  raise: { prepare: at25, begin: () => {}, over: (model) => model.shareOf('r2') === 1 && model.status?.stable?.revision === 'r2' },
+  raise: { prepare: midway, begin: () => {}, over: (model) => model.shareOf('r2') === 1 && model.status?.stable?.revision === 'r2' },
   lower: {
-    prepare: at25,
+    prepare: midway,
     begin: (model) => model.behaviour.set('r2', { errors: 0.5 }),
     over: (model) => model.shareOf('r2') === 0 && model.phase === 'RolledBack',
   },
   flip: {
-    prepare: (routes) => {
-      const model = at25(routes)
+    prepare: (routes, ground) => {
+      const model = midway(routes, ground)
       if (!model.until((m) => m.phase === 'Flipping')) throw new Error('not flipping')
       return model
     },
@@ -45,8 +55,8 @@ const procedures: Readonly<Record<string, Procedure>> = {
     over: (model) => model.shareOf('r2') === 1 && model.status?.stable?.revision === 'r2' && model.phase === 'Idle',
   },
   wayBack: {
-    prepare: (routes) => {
-      const model = at25(routes)
+    prepare: (routes, ground) => {
+      const model = midway(routes, ground)
       if (!model.until((m) => m.status?.stable?.revision === 'r2')) throw new Error('not promoted')
       return model
     },
@@ -54,7 +64,7 @@ const procedures: Readonly<Record<string, Procedure>> = {
     over: (model) => model.shareOf('r1') === 1 && model.phase === 'RolledBack',
   },
   removal: {
-    prepare: at25,
+    prepare: midway,
     begin: (model) => (model.deleting = true),
     over: (model) => model.shareOf('r2') === 0 && !model.finalizer,
   },
@@ -63,15 +73,17 @@ const procedures: Readonly<Record<string, Procedure>> = {
 function harmless(model: Model): void {
   expect(model.nowhere).toEqual([])
 }
-function ends(model: Model, procedure: Procedure, minutes = 60): void {
+function ends(model: Model, procedure: Pick<Procedure, 'over'>, minutes = 60): void {
   const over = model.until(procedure.over, minutes)
   expect(over, `${model.phase}: ${model.status?.message}; r2 has ${model.shareOf('r2') * 100}%`).toBe(true)
   harmless(model)
 }
 
-describe.each(Object.entries(procedures))('%s', (name, procedure) => {
+const grounds = [mesh, services].flatMap((ground) => Object.entries(procedures).map(([name, procedure]) => ({ name, ground, procedure: { ...procedure, prepare: (routes: number) => procedure.prepare(routes, ground) } })))
+
+describe.each(grounds)('$name $ground.name', ({ name, ground, procedure }) => {
   const unproven = name === 'lower' || name === 'removal'
-  it.each([1, 2])('goes to its end, with %i route objects', (routes) => {
+  it.each(ground.routes)('goes to its end, with %i route objects', (routes) => {
     const model = procedure.prepare(routes)
     procedure.begin(model)
     ends(model, procedure)
@@ -111,7 +123,7 @@ describe.each(Object.entries(procedures))('%s', (name, procedure) => {
   })
 
   it('a conflict on every effect at first: all is tried again', () => {
-    const model = procedure.prepare(2)
+    const model = procedure.prepare(ground.routes.at(-1)!)
     procedure.begin(model)
     for (let round = 0; round < 12; round++) {
       model.faults.conflicts = 1
@@ -172,7 +184,7 @@ describe.each(Object.entries(procedures))('%s', (name, procedure) => {
     procedure.begin(model)
     for (let round = 0; round < 40; round++) {
       model.settle()
-      if (round % 5 === 4 && model.routes[0]!.state === 'Present') Object.assign(model.routes[0]!, { canaryDoor: 0, closedTo: undefined, lastWriter: { manager: 'kustomize-controller', ours: false, gitOps: true } })
+      if (round % 5 === 4 && model.routes[0]!.state === 'Present') model.move(model.routes[0]!, { canaryDoor: 0, closedTo: undefined, lastWriter: { manager: 'kustomize-controller', ours: false, gitOps: true } })
       model.advance(5000)
     }
     const held = model.phase === 'Held' && model.status?.journey?.held?.reason === 'ResetByGitOps'

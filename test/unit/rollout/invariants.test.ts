@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 import type { Action } from '../../../src/rollout/actions.ts'
 import type { Decision } from '../../../src/rollout/decision.ts'
 import type { Seen } from '../../../src/rollout/seen.ts'
-import { adopted, Model } from './model.ts'
+import { adopted, blueGreen, Model, ownService } from './model.ts'
 
 type Event =
   | { type: 'wait'; seconds: number }
@@ -61,7 +61,7 @@ class Watched {
   private raise(seen: Seen, decision: Decision, action: Action): void {
     if (action.type === 'DeleteRevision' || action.type === 'Scale') {
       const doors = [seen.doors.stable, seen.doors.canary]
-      const serving = doors.some((door, index) => door.leadsTo === action.revision && seen.routes.some((route) => route.state === 'Present' && (index === 1 ? route.canaryDoor > 0 : route.canaryDoor < 100)))
+      const serving = seen.doors.own.leadsTo === action.revision || doors.some((door, index) => door.leadsTo === action.revision && seen.routes.some((route) => route.state === 'Present' && (index === 1 ? route.canaryDoor > 0 : route.canaryDoor < 100)))
       if (action.type === 'DeleteRevision' || action.replicas === 0) expect(serving, `${action.type} of ${action.revision}, which serves`).toBe(false)
     }
     if (action.type === 'TurnDoor' && action.door !== 'own' && this.model.workload.replicas === 0) {
@@ -102,7 +102,7 @@ function happen(watched: Watched, event: Event): void {
     case 'byGit': {
       const route = model.routes[0]!
       const ready = model.door('canary').ready > 0 && model.door('stable').ready > 0
-      if (route.state === 'Present' && ready) Object.assign(route, { canaryDoor: event.weight, lastWriter: { manager: event.type, ours: false, gitOps: event.type === 'byGit' } })
+      if (route.state === 'Present' && ready) model.move(route, { canaryDoor: event.weight, lastWriter: { manager: event.type, ours: false, gitOps: event.type === 'byGit' } })
       watched.excused = true
       break
     }
@@ -121,7 +121,7 @@ function happen(watched: Watched, event: Event): void {
       delete model.routes[0]!.closedTo
       break
     case 'edit':
-      model.spec = { ...model.spec, steps: [{ weight: 10, hold: '2m' }, { weight: 50, hold: '2m' }, { weight: 100, hold: '2m' }] }
+      model.spec = { ...model.spec, steps: model.withoutMesh ? [{ weight: 100, hold: '2m' }] : [{ weight: 10, hold: '2m' }, { weight: 50, hold: '2m' }, { weight: 100, hold: '2m' }] }
       break
     case 'die':
       if (model.pass(event.writes)) model.restart()
@@ -143,10 +143,10 @@ function happen(watched: Watched, event: Event): void {
   }
 }
 
-it('hold under whatever happens, and the world comes to rest once nothing does', () => {
+it.each([['behind a mesh', 100, () => adopted()], ['without a mesh', 50, () => adopted(blueGreen, [ownService()])]] as const)('hold %s under whatever happens, and the world comes to rest once nothing does', (_, runs, begin) => {
   fc.assert(
     fc.property(fc.array(event, { minLength: 5, maxLength: 30 }), (events) => {
-      const watched = new Watched(adopted())
+      const watched = new Watched(begin())
       const { model } = watched
       for (const one of events) happen(watched, one)
       model.source = 'answers'
@@ -160,7 +160,7 @@ it('hold under whatever happens, and the world comes to rest once nothing does',
       if (model.phase === 'RolledBack') expect(model.shareOf(model.status!.stable!.revision)).toBe(1)
       expect(model.nowhere).toEqual([])
     }),
-    { numRuns: Number(process.env['FC_RUNS'] ?? 100) },
+    { numRuns: Number(process.env['FC_RUNS'] ?? runs) },
   )
 }, 120_000)
 it('a rollout that nobody touches is left alone', () => {

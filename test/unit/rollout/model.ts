@@ -43,7 +43,16 @@ interface Route {
   canaryDoor: number
   closedTo?: { revision: string; sequence: number }
   lastWriter?: RouteSeen['lastWriter']
+  /** Without a mesh: the revision that the Service selects, or `Workload`. */
+  selects?: string
 }
+/** The route of a Rollout without a mesh: our Service itself. */
+export const ownService = (): Route => ({ key: 'Service/shop/shop', managed: true, state: 'Missing', canaryDoor: 0, selects: '' })
+export const blueGreen = {
+  traffic: { kubernetes: {} },
+  steps: [{ weight: 0, hold: '2m' }, { weight: 100, hold: '2m' }],
+  analysis: { telemetry: 'Linkerd', checks: [{ name: 'success', successRate: { min: '99%' } }] },
+} satisfies Partial<RolloutSpec>
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
 export class Model {
@@ -81,6 +90,25 @@ export class Model {
     this.routes = routes
   }
 
+  get withoutMesh(): boolean {
+    return this.routes.some((route) => route.selects !== undefined)
+  }
+  /** Somebody, or a decision, moves the split. Without a mesh the Service then selects what the door selects. */
+  move(route: Route, change: Partial<Route> & { canaryDoor: number }): void {
+    Object.assign(route, change)
+    if (route.selects !== undefined && route.state === 'Present') this.select(route, this.doors[change.canaryDoor > 0 ? 'canary' : 'stable'].leadsTo ?? '')
+  }
+  private select(route: Route, revision: string): void {
+    route.selects = revision
+    this.doors.own.leadsTo = revision
+  }
+  /** What its selector says of the doors, which may have turned since. */
+  private readSelectors(): void {
+    for (const route of this.routes) {
+      if (route.selects === undefined || route.state !== 'Present') continue
+      route.canaryDoor = route.selects === this.doors.stable.leadsTo ? 0 : 100
+    }
+  }
   get plan(): Plan {
     const result = planOf(this.spec, 'shop', { ...settings, defaults: inForce(this.defaults, this.status) })
     if (!result.ok) throw new Error(JSON.stringify(result.problems))
@@ -92,6 +120,7 @@ export class Model {
     let ready = 0
     let others = 0
     for (const [revision, count] of door.shows) revision === leads ? (ready += count) : (others += count)
+    if (name === 'own' && this.withoutMesh) return { state: 'Route', ...(leads ? { leadsTo: leads } : {}), ready, others }
     return { state: door.state, ...(leads ? { leadsTo: leads } : {}), ready, others }
   }
   seen(): Seen {
@@ -129,11 +158,11 @@ export class Model {
         state: route.state,
         ...(route.message ? { message: route.message } : {}),
         canaryDoor: route.canaryDoor,
-        uneven: false,
+        uneven: route.state === 'Present' && route.selects !== undefined && ![this.doors.stable.leadsTo, this.doors.canary.leadsTo].includes(route.selects),
         ...(route.closedTo ? { closedTo: route.closedTo } : {}),
-        totals: [100],
+        totals: [route.selects === undefined ? 100 : 1],
         ...(route.lastWriter ? { lastWriter: route.lastWriter } : {}),
-        mirrored: true,
+        mirrored: route.selects === undefined || route.state !== 'Present' || (this.door('own').ready > 0 && this.door('own').others === 0),
         canaryOnly: [],
       })),
       requests: this.requests,
@@ -224,14 +253,14 @@ export class Model {
     const ours = { manager: 'sluice', ours: true, gitOps: false }
     switch (action.type) {
       case 'Lower':
-        Object.assign(route!, { canaryDoor: action.canaryDoor, closedTo: action.closedTo, lastWriter: ours })
+        this.move(route!, { canaryDoor: action.canaryDoor, closedTo: action.closedTo, lastWriter: ours })
         break
       case 'SetSplit':
-        Object.assign(route!, { canaryDoor: action.canaryDoor, lastWriter: ours })
+        this.move(route!, { canaryDoor: action.canaryDoor, lastWriter: ours })
         if (action.reopen) delete route!.closedTo
         break
       case 'CreateRoute':
-        Object.assign(route!, { state: 'Present', canaryDoor: action.canaryDoor, lastWriter: ours })
+        this.move(route!, { state: 'Present', canaryDoor: action.canaryDoor, lastWriter: ours })
         break
       case 'DeleteRoute':
         Object.assign(route!, { state: 'Missing', canaryDoor: 0 })
@@ -239,6 +268,7 @@ export class Model {
       case 'TurnDoor':
         this.doors[action.door].state = 'Present'
         this.doors[action.door].leadsTo = action.to
+        if (action.door === 'own' && this.withoutMesh) this.select(this.routes[0]!, action.to)
         break
       case 'DeleteDoor':
         this.doors[action.door] = { state: 'Absent', shows: new Map() }
@@ -275,6 +305,7 @@ export class Model {
       case 'Upkeep':
         break
     }
+    this.readSelectors()
     this.checkTraffic(action.type)
   }
 
@@ -321,12 +352,16 @@ export class Model {
   /** 0..1: what users are sent to this revision, through doors as they stand. */
   shareOf(revision: string): number {
     const route = this.routes.find((candidate) => candidate.state === 'Present')
-    if (!route) return this.doors.own.leadsTo === revision ? 1 : 0
+    if (!route || route.selects !== undefined) return this.doors.own.leadsTo === revision ? 1 : 0
     return ((this.doors.stable.leadsTo === revision ? 100 - route.canaryDoor : 0) + (this.doors.canary.leadsTo === revision ? route.canaryDoor : 0)) / 100
   }
   private checkTraffic(after: string): void {
     for (const route of this.routes) {
       if (route.state !== 'Present') continue
+      if (route.selects !== undefined) {
+        this.checkOwn(after)
+        continue
+      }
       for (const door of ['stable', 'canary'] as const) {
         const weight = door === 'canary' ? route.canaryDoor : 100 - route.canaryDoor
         const { leadsTo } = this.doors[door]
@@ -335,6 +370,17 @@ export class Model {
         if (weight > 0 && ready === 0 && !blameless?.crash && !blameless?.neverReady) this.nowhere.push(`${after}: ${route.key} sends ${weight}% to the ${door} door (${leadsTo})`)
       }
     }
+  }
+
+  /** Callers are sent to the endpoints that the Service shows; those whose pods are gone answer nothing. */
+  private checkOwn(after: string): void {
+    for (const revision of this.doors.own.shows.keys()) {
+      const ready = revision === 'Workload' ? this.workload.ready : (this.revisions.get(revision)?.ready ?? 0)
+      const blameless = this.behaviour.get(revision)
+      if (ready === 0 && !blameless?.crash && !blameless?.neverReady) this.nowhere.push(`${after}: Service shop shows pods of ${revision}, which are gone`)
+    }
+    const { selects = '' } = this.routes[0]!
+    if (selects !== 'Workload' && (this.revisions.get(selects)?.ready ?? 0) === 0 && !this.behaviour.get(selects)?.crash && !this.behaviour.get(selects)?.neverReady) this.nowhere.push(`${after}: Service shop selects ${selects}, of which no pod is ready`)
   }
 
   /** Passes and time until the condition holds or `minutes` are over. Passes repeat while they write, as watches would wake them. */
@@ -373,8 +419,8 @@ export class Model {
   }
 }
 /** A model that has adopted r1 and rests. */
-export function adopted(spec: Partial<RolloutSpec> = {}): Model {
-  const model = new Model(spec)
+export function adopted(spec: Partial<RolloutSpec> = {}, routes?: Route[]): Model {
+  const model = new Model(spec, routes)
   if (!model.until((m) => m.phase === 'Idle')) throw new Error(`not adopted: ${model.phase} ${model.status?.message}`)
   return model
 }

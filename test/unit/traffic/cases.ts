@@ -152,9 +152,24 @@ const gatewayRoute: Case['sample'] = ({ oneTotal }) =>
       })
   })
 
+/** Labels that doors add to the user's, and other fields as Services have them. What it leads to may be either door's, the user's pods, or somebody else's. */
+const service: Case['sample'] = ({ oneTotal }) =>
+  fc.record({ metadata, own: fc.dictionary(word, word, { minKeys: 1, maxKeys: 2 }), at: fc.constantFrom('stable', 'canary', ...(oneTotal ? [] : ['workload', 'rival'])), lacking: fc.constantFrom(...(oneTotal ? [undefined] : [undefined, 'ports'])),
+    extra: fc.dictionary(word.map((key) => `x${key}`), fc.jsonValue({ maxDepth: 2 }), { maxKeys: 2 }), type: fc.constantFrom('ClusterIP', 'NodePort', 'LoadBalancer') })
+    .map(({ metadata: meta, own, at, lacking, extra, type }): Sample => {
+      const leading = (revision: string) => ({ ...own, 'sluice.dev/revision': revision })
+      const arms = { stable: { ...arm('web-stable'), selector: leading('web-1') }, canary: { ...arm('web-canary'), selector: leading('web-2') } }
+      const selector = at === 'workload' ? own : at === 'rival' ? leading('web-0') : at === 'stable' ? arms.stable.selector : arms.canary.selector
+      return {
+        object: { apiVersion: 'v1', kind: 'Service', metadata: meta, spec: { type, clusterIP: '10.0.0.7', selector, ...(lacking ? {} : { ports: [{ port: 80 }] }), ...extra } },
+        arms, selector: { clusterDomain }, weights: [['spec', 'selector']],
+      }
+    })
+
 export const cases: readonly Case[] = [
   { name: 'gatewayAPI', sample: gatewayRoute },
   { name: 'istio', sample: virtualService },
+  { name: 'kubernetes', sample: service },
   { name: 'smi', sample: trafficSplit },
 ]
 /** Every router has a case: adding one without the other is an error of the suite. */

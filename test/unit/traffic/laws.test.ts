@@ -136,6 +136,7 @@ describe.each(cases)('laws of the router $name', ({ name, sample }) => {
 
 /** The same object after somebody else has changed what identifies the route of this weight: its destination, or its name or match. */
 function rival(object: any, weight: readonly (string | number)[]): Record<string, any> {
+  if (weight.at(-1) === 'selector') return { revision: setAt(object, [...weight, 'sluice.dev/revision'], 'web-9'), wider: setAt(object, weight, { app: 'web' }) }
   const item = weight.slice(0, -1)
   const entry = at(object, item)
   if (entry.service) return { destination: setAt(object, [...item, 'service'], 'web-rival'), apex: setAt(object, ['spec', 'service'], 'rival') }

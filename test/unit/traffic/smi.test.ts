@@ -111,5 +111,5 @@ describe('steps that a route cannot tell apart', () => {
 
 test('a router by name: unknown ones are an error that lists the known', () => {
   expect(providerNamed('smi')).toEqual({ provider: expect.objectContaining({ router: smi }) })
-  expect(providerNamed('toString')).toEqual({ problem: 'spec.traffic.toString is unknown: write one of gatewayAPI, istio, smi' })
+  expect(providerNamed('toString')).toEqual({ problem: 'spec.traffic.toString is unknown: write one of gatewayAPI, istio, kubernetes, smi' })
 })
