@@ -163,12 +163,13 @@ function running(program: Command, io: Io, identity: string, doing: Run): void {
     .option('--leader-election-namespace <name>', "namespace of the lease `sluice` (default: the pod's)")
     .option('--identity <name>', 'name of this instance in lease, status and events (default: host name and a random part)')
     .option('--health-port <port>', 'port of /healthz and /readyz; 0 for none', defaults.healthPort)
+    .option('--metrics-port <port>', 'port of /metrics, for Prometheus; 0 for none', defaults.metricsPort)
     .option('--log-level <level>', 'debug, info, warn or error', defaults.logLevel)
     .action((flags: ControllerFlags) => doing(async () => {
       const checked = controllerConfig(flags, identity)
       if (!checked.ok) throw new CliFailure(checked.problems.join('\nsluice: '))
-      const [{ runController }, { serveHealth }] = await Promise.all([import('./cli/controller.ts'), import('./server/health.ts')])
-      return runController(checked.config, serveHealth, io)
+      const [{ runController }, { serveHealth }, { serveMetrics }] = await Promise.all([import('./cli/controller.ts'), import('./server/health.ts'), import('./server/metrics.ts')])
+      return runController(checked.config, { serveHealth, serveMetrics }, io)
     }))
   program.command('generate', { hidden: true }).description('write crds/ and docs/api.md from the schema').action(() => doing(async () => {
     const { run: generate } = await import('./cli/generate.ts')

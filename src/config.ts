@@ -19,13 +19,14 @@ export interface ControllerFlags {
   readonly leaderElectionNamespace?: string
   readonly identity?: string
   readonly healthPort: string
+  readonly metricsPort: string
   readonly logLevel: string
   readonly allowHost?: readonly string[]
   readonly clusterName?: string
 }
 /** Defaults of flags, as they are shown by --help. */
 export const controllerDefaults = {
-  scrapeInterval: '15s', propagationDelay: '10s', clusterDomain: 'cluster.local', healthPort: '8081', logLevel: 'info',
+  scrapeInterval: '15s', propagationDelay: '10s', clusterDomain: 'cluster.local', healthPort: '8081', metricsPort: '8080', logLevel: 'info',
 } as const
 
 const label = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
@@ -46,7 +47,10 @@ export function controllerConfig(flags: ControllerFlags, fallbackIdentity: strin
   for (const [flag, value] of [['--namespace', flags.namespace], ['--leader-election-namespace', flags.leaderElectionNamespace]] as const) {
     if (value !== undefined) check(label.test(value), flag, value, 'write the name of one namespace')
   }
-  check(/^[0-9]{1,5}$/.test(flags.healthPort) && Number(flags.healthPort) <= 65_535, '--health-port', flags.healthPort, 'write a port from 1 to 65535, or 0 for none')
+  for (const [flag, value] of [['--health-port', flags.healthPort], ['--metrics-port', flags.metricsPort]] as const) {
+    check(/^[0-9]{1,5}$/.test(value) && Number(value) <= 65_535, flag, value, 'write a port from 1 to 65535, or 0 for none')
+  }
+  check(Number(flags.metricsPort) === 0 || Number(flags.metricsPort) !== Number(flags.healthPort), '--metrics-port', flags.metricsPort, 'that is --health-port already: write another one, or 0 for none')
   check(levels.includes(flags.logLevel), '--log-level', flags.logLevel, `write one of ${levels.join(', ')}`)
   if (flags.identity !== undefined) check(/^[A-Za-z0-9]([-._A-Za-z0-9]{0,126}[A-Za-z0-9])?$/.test(flags.identity), '--identity', flags.identity, 'write a name of letters, digits, dots, dashes and underscores that no other instance has')
   for (const host of flags.allowHost ?? []) check(allowedHostProblem(host) === undefined, '--allow-host', host, allowedHostProblem(host) ?? '')
@@ -54,7 +58,7 @@ export function controllerConfig(flags: ControllerFlags, fallbackIdentity: strin
   if (problems.length > 0) return { ok: false, problems }
   const { kubeconfig, context, namespace, config: configFile, prometheus, clusterDomain, leaderElect, leaderElectionNamespace, allowHost: allowedHosts = [], clusterName } = flags
   const identity = flags.identity ?? fallbackIdentity
-  return { ok: true, config: { kubeconfig, context, namespace, configFile, flags: { prometheus, scrapeIntervalMs, allowedHosts, clusterName }, propagationDelayMs, clusterDomain, leaderElect, leaderElectionNamespace, identity, healthPort: Number(flags.healthPort), logLevel: flags.logLevel as LogLevel } }
+  return { ok: true, config: { kubeconfig, context, namespace, configFile, flags: { prometheus, scrapeIntervalMs, allowedHosts, clusterName }, propagationDelayMs, clusterDomain, leaderElect, leaderElectionNamespace, identity, healthPort: Number(flags.healthPort), metricsPort: Number(flags.metricsPort), logLevel: flags.logLevel as LogLevel } }
 }
 
 /** Whether a screen shows colours: https://no-color.org, and terminals that say they cannot. */

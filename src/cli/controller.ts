@@ -5,10 +5,13 @@ import { openConfiguration, type LiveConfiguration } from '../configuration/live
 import { startController, type Controller } from '../controller/controller.ts'
 import { kubeClient } from '../kube/client.ts'
 import { loadConnection } from '../kube/connection.ts'
+import type { Answered } from '../kube/exchange.ts'
 import { poster } from '../notify/post.ts'
 import type { MetricSource } from '../metrics/prometheus.ts'
 import type { AddressRules } from '../notify/address.ts'
 import { createLog, type Log, type LogLevel } from '../telemetry/log.ts'
+import type { Meters } from '../telemetry/meters.ts'
+import { registry, type Exposition } from '../telemetry/registry.ts'
 import { CliFailure, exitCodes, type Io } from './io.ts'
 
 /** The flags of `sluice controller`, checked. */
@@ -29,16 +32,21 @@ export interface ControllerConfig {
   readonly identity: string
   /** 0: none is served. */
   readonly healthPort: number
+  /** Likewise. */
+  readonly metricsPort: number
   readonly logLevel: LogLevel
 }
-/** Serves /healthz and /readyz; rejects where the port cannot be had. */
-export type ServeHealth = (options: { readonly port: number; readonly sick: () => readonly string[]; readonly unready: () => readonly string[] }) => Promise<HealthServer>
-interface HealthServer {
+/** What is served over HTTP; each rejects where its port cannot be had. */
+export interface Servers {
+  serveHealth(options: { readonly port: number; readonly sick: () => readonly string[]; readonly unready: () => readonly string[] }): Promise<Served>
+  serveMetrics(options: { readonly port: number; readonly exposition: Exposition }): Promise<Served>
+}
+interface Served {
   close(): Promise<void>
 }
 
 /** Runs the controller until SIGTERM or Ctrl-C, then ends what is under way and gives the lease back. Returns 0; throws CliFailure where it cannot begin. */
-export async function runController(config: ControllerConfig, serveHealth: ServeHealth, io: Io): Promise<number> {
+export async function runController(config: ControllerConfig, servers: Servers, io: Io): Promise<number> {
   const log = createLog({ level: config.logLevel, form: 'Json' })
   const live = await configured(config, log, io)
   const connection = await loadConnection({ kubeconfig: config.kubeconfig, context: config.context })
@@ -47,10 +55,15 @@ export async function runController(config: ControllerConfig, serveHealth: Serve
   const leaseNamespace = config.leaderElectionNamespace ?? config.namespace ?? namespace
   // From here on until the controller runs, nothing is under way that would have to end.
   let controller: Controller | undefined
-  const health = await listen(config, serveHealth, () => controller)
-  log.info({ server, identity: config.identity, namespace: config.namespace ?? 'all', config: config.configFile ?? 'none', sources: live.current.sources.map(({ name }) => name), lease: config.leaderElect ? `${leaseNamespace}/sluice` : 'none' }, 'starting')
+  const { meters, exposition } = registry({ process: true })
+  const health = await listening(config.healthPort, '--health-port', 'health checks', port => servers.serveHealth({ port, sick: () => [], unready: () => controller?.unready() ?? ['starting'] }))
+  const metrics = await listening(config.metricsPort, '--metrics-port', 'metrics', port => servers.serveMetrics({ port, exposition })).catch(async (error: unknown) => {
+    await health?.close()
+    throw error
+  })
+  log.info({ server, identity: config.identity, watches: config.namespace ?? 'all', config: config.configFile ?? 'none', sources: live.current.sources.map(({ name }) => name), lease: config.leaderElect ? `${leaseNamespace}/sluice` : 'none' }, 'starting')
   controller = startController({
-    api: kubeClient(connection.value), clock: io.clock, log, source: live.sources, random: Math.random, namespace: config.namespace,
+    api: kubeClient(connection.value, { answered: counted(meters) }), clock: io.clock, log, meters, source: live.sources, random: Math.random, namespace: config.namespace,
     settings: { identity: config.identity, propagationDelayMs: config.propagationDelayMs, clusterDomain: config.clusterDomain, ...planSettings(live.current) },
     notify: {
       post: poster({ rules: addressRules(live, new URL(server).hostname, config.clusterDomain) }, () => io.clock.now()),
@@ -67,7 +80,7 @@ export async function runController(config: ControllerConfig, serveHealth: Serve
   live.stop()
   log.info({ identity: config.identity }, 'stopping')
   await controller.stop()
-  await health?.close()
+  await Promise.all([health?.close(), metrics?.close()])
   await connection.value.close()
   log.info({ identity: config.identity }, 'stopped')
   return exitCodes.done
@@ -102,13 +115,20 @@ function addressRules(live: LiveConfiguration, apiServer: string, clusterDomain:
   }
 }
 
-async function listen(config: ControllerConfig, serveHealth: ServeHealth, controller: () => Controller | undefined): Promise<HealthServer | undefined> {
-  if (config.healthPort === 0) return undefined
-  const unready = () => controller()?.unready() ?? ['starting']
+/** `port` 0: undefined. */
+async function listening(port: number, flag: string, what: string, serve: (port: number) => Promise<Served>): Promise<Served | undefined> {
+  if (port === 0) return undefined
   try {
-    return await serveHealth({ port: config.healthPort, sick: () => [], unready })
+    return await serve(port)
   } catch (error) {
-    throw new CliFailure(`health checks cannot be served on port ${config.healthPort} (${(error as NodeJS.ErrnoException).code ?? String(error)}); choose another with --health-port, or 0 for none`)
+    throw new CliFailure(`${what} cannot be served on port ${port} (${(error as NodeJS.ErrnoException).code ?? String(error)}); choose another with ${flag}, or 0 for none`)
+  }
+}
+
+function counted(meters: Meters): Answered {
+  return ({ verb, resource }, code, ms) => {
+    meters.count('sluice_api_requests_total', { verb, resource, code })
+    meters.observe('sluice_api_request_duration_seconds', { verb }, ms / 1000)
   }
 }
 

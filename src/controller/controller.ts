@@ -7,9 +7,12 @@ import type { PlanSettings } from '../rollout/plan.ts'
 import type { Note } from '../rollout/schema.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Log } from '../telemetry/log.ts'
+import { noMeters, type Meters } from '../telemetry/meters.ts'
 import { startCaches, type Caches } from './caches.ts'
 import { Fetcher, type Source } from './fetch.ts'
+import { gauges } from './gauges.ts'
 import { goneRollouts, type Absences } from './gone.ts'
+import { Metering } from './metering.ts'
 import { notifying as putTogether, type NotifyOptions } from './notifying.ts'
 import type { Sightings } from './observe/sightings.ts'
 import { Queue } from './queue.ts'
@@ -32,6 +35,8 @@ export interface ControllerOptions {
   readonly election?: { readonly namespace: string; readonly name: string }
   /** In [0, 1), for jitter. */
   readonly random: () => number
+  /** Unset: nothing is measured. */
+  readonly meters?: Meters
   /** How messages are sent. Unset: to public addresses only. */
   readonly notify?: NotifyOptions
 }
@@ -53,9 +58,10 @@ const slots = { Closing: 64, People: 8, Rest: 16 }
 
 /** Starts to watch at once, and to work as soon as it leads and has seen everything. */
 export function startController(options: ControllerOptions): Controller {
-  const { clock, log, random } = options
+  const { clock, log, random, meters = noMeters } = options
   let settings = options.settings
-  const { api, offset } = timed(options.api, clock)
+  const metering = new Metering({ meters, clock })
+  const { api, offset } = timed(metering.api(options.api), clock)
   const wakes = new Wakes()
   const sightings = new Map<string, Sightings>()
   const uids = new Map<string, string>()
@@ -67,24 +73,30 @@ export function startController(options: ControllerOptions): Controller {
 
   const queue: Queue = new Queue({
     clock, random, slots,
-    run: (key, lane) => reconcile(key, lane, around),
+    run: (key, lane) => metering.pass(lane, () => reconcile(key, lane, around)),
     onBug: (key, error) => log.error({ ...named(key), err: error }, 'a pass threw: this is a bug of Sluice, please report it with this line'),
     onFlood: key => log.warn(named(key), 'its objects change again and again, so it is looked at more slowly: does another controller write the same fields?'),
   })
-  const fetcher = new Fetcher({ clock, source: options.source, wake: key => leading && queue.add(key, 'Closing') })
-  const teller = new Teller({ clock, log, publish: publisher(api, options) })
+  const fetcher = new Fetcher({ clock, source: metering.source(options.source), wake: key => leading && queue.add(key, 'Closing') })
+  const teller = new Teller({ clock, log, publish: publisher(api, options, meters) })
   const caches: Caches = startCaches({
     api, clock, log, random, namespace: options.namespace,
     changed(kind, change) {
       if (kind === 'Rollout') uids.set(keyOf(change.object), change.object.metadata.uid ?? '')
-      if (kind === 'NotificationChannel' && leading) notifying.changed(change)
-      for (const { key, lane } of wakes.of(kind, change)) if (leading) queue.add(key, lane)
+      if (kind === 'Rollout' && change.type === 'Deleted') metering.gone(...split(keyOf(change.object)))
+      const woken = wakes.of(kind, change)
+      if (!leading) return
+      if (kind === 'NotificationChannel') notifying.changed(change)
+      metering.changed(kind, change, woken)
+      for (const { key, lane } of woken) queue.add(key, lane)
     },
     stateChanged: () => everything(),
   })
-  const notifying = putTogether({ ...options.notify, api, clock, log, random, world: caches, clusterDomain: settings.clusterDomain, wake: key => leading && queue.add(key, 'Rest') })
+  const notifying = putTogether({ ...options.notify, meters, api, clock, log, random, world: caches, clusterDomain: settings.clusterDomain, wake: key => leading && queue.add(key, 'Rest') })
   const mayRaise = () => leading && (lease === undefined || lease.mayRaise())
-  const around = surroundings({ api, clock, log, settings: () => settings, caches, fetcher, teller, notifying, mayRaise, clockOffsetMs: offset, sightings, isGone: key => gone.has(key), forget })
+  const ownSurroundings = surroundings({ api, clock, log, settings: () => settings, caches, fetcher, teller, notifying, mayRaise, clockOffsetMs: offset, sightings, isGone: key => gone.has(key), forget })
+  const around = metering.around(ownSurroundings, fetcher)
+  const unread = meters.read(() => gauges({ world: caches, queue, metering, leading: () => leading }))
 
   function everything(): void {
     if (!leading || caches.problems().length > 0) return
@@ -111,6 +123,7 @@ export function startController(options: ControllerOptions): Controller {
   let turn = Promise.resolve()
   function started(): void {
     leading = true
+    metering.leads('Leading')
     log.info({ identity: settings.identity }, 'leading')
     turn = turn.then(() => {
       if (!leading) return
@@ -122,6 +135,7 @@ export function startController(options: ControllerOptions): Controller {
   }
   function stopped(reason: string): void {
     leading = false
+    metering.leads('Standby')
     log.warn({ identity: settings.identity, reason }, `no longer leading: ${reason}`)
     sweeping?.cancel()
     absences.clear()
@@ -134,7 +148,10 @@ export function startController(options: ControllerOptions): Controller {
   }
   if (options.election === undefined) started()
   else {
-    const onProblem = (message: string) => log.warn({ identity: settings.identity }, `lease: ${message}`)
+    const onProblem = (message: string) => {
+      meters.count('sluice_lease_problems_total', {})
+      log.warn({ identity: settings.identity }, `lease: ${message}`)
+    }
     lease = startLease({ api: options.api, clock, random, ...options.election, identity: settings.identity, started, stopped, onProblem })
   }
   return {
@@ -156,6 +173,7 @@ export function startController(options: ControllerOptions): Controller {
       else await lease.stop()
       await turn
       await caches.stop()
+      unread()
     },
   }
 }
@@ -166,13 +184,17 @@ function named(key: string): { readonly rollout: string; readonly namespace: str
   return { rollout, namespace }
 }
 
-function publisher(api: KubeApi, { clock, settings, log }: ControllerOptions): (about: About, note: Note) => Promise<EventOutcome> {
+function publisher(api: KubeApi, { clock, settings, log }: ControllerOptions, meters: Meters): (about: About, note: Note) => Promise<EventOutcome> {
   const recorder = eventRecorder({ api, clock, component: 'sluice', instance: settings.identity, log })
-  return async (about, note) =>
+  return async (about, note) => {
     // A step reached stands in the status and in the log; as an event it would be one more write for each step.
-    note.type === 'StepReached' ? 'Delivered' : recorder.record({
+    if (note.type === 'StepReached') return 'Delivered'
+    const result = await recorder.record({
       name: `${about.name}.${about.uid}.${note.id}`,
       regarding: { apiVersion: 'sluice.dev/v1alpha1', kind: 'Rollout', metadata: about },
       type: note.severity, reason: note.type, message: note.message, at: Date.parse(note.at),
     })
+    meters.count('sluice_events_total', { result })
+    return result
+  }
 }

@@ -7,6 +7,7 @@ import { notifications as schema, type Note, type Notifications, type RolloutSta
 import type { Seen } from '../rollout/seen.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Log } from '../telemetry/log.ts'
+import type { Meters } from '../telemetry/meters.ts'
 import { Channels } from './notify-channel.ts'
 import { Tester } from './notify-test.ts'
 import { Notifier } from './notify.ts'
@@ -24,6 +25,7 @@ export interface NotifyingOptions extends NotifyOptions {
   readonly api: KubeApi
   readonly clock: Clock
   readonly log: Log
+  readonly meters: Meters
   readonly random: () => number
   readonly world: World
   readonly clusterDomain: string
@@ -45,10 +47,15 @@ export interface Notifying {
 /** Requests under way at once, over all channels. */
 const mostAtOnce = 16
 
-export function notifying({ api, clock, log, random, world, wake, cluster, clusterDomain, post }: NotifyingOptions): Notifying {
+export function notifying({ api, clock, log, meters, random, world, wake, cluster, clusterDomain, post }: NotifyingOptions): Notifying {
   const places = gate(mostAtOnce)
   const posting: Post = post ?? poster({ rules: { allowedHosts: [], clusterDomain } }, () => clock.now())
-  const channels = new Channels({ api, clock, world, post: letter => places(() => posting(letter)) })
+  const counted: Post = async letter => {
+    const outcome = await places(() => posting(letter))
+    meters.count('sluice_messages_total', { result: outcome.state })
+    return outcome
+  }
+  const channels = new Channels({ api, clock, world, post: counted })
   const named = cluster === undefined ? {} : { cluster }
   const notifier = new Notifier({
     clock, log, random, wake, ...named,

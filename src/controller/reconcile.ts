@@ -111,7 +111,7 @@ async function raise(observed: Observed, decision: Decision, around: Surrounding
 }
 
 /** The pass saw something that is no longer so: nothing is wrong, looking again helps. */
-function stale(failure: Failure): boolean {
+export function stale(failure: Failure): boolean {
   return failure.reason === 'TestFailed' || failure.reason === 'Conflict' || failure.reason === 'NotFound' || failure.reason === 'AlreadyExists'
 }
 

@@ -121,7 +121,7 @@ export class Teller {
   }
 }
 
-function present(fields: Record<string, unknown>): LogFields {
+function present(fields: LogFields): LogFields {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 }
 

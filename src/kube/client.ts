@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { CallOptions, Failure, KubeApi, ListPage, Result, Selection } from './api.ts'
 import type { Connection } from './connection.ts'
 import type { KubeObject, Resource } from '../rollout/objects.ts'
-import { exchange, jsonPatchType, mergePatchType, type Question, type Wait } from './exchange.ts'
+import { exchange, jsonPatchType, mergePatchType, type Answered, type Question, type Wait } from './exchange.ts'
 import { apiVersionOf, groupPath, naming, queryString, resourcePath, typed, type Query } from './paths.ts'
 import { watchStream } from './stream.ts'
 
@@ -21,54 +21,59 @@ export interface ClientOptions {
   readonly patience?: readonly number[]
   /** For spreading the ends of watches; default Math.random. */
   readonly random?: () => number
+  /** Hears of each request that was sent; unset: nobody does. */
+  readonly answered?: Answered
 }
 
 /** Talks to one API server. Every answer is a value; nothing here throws. There is no limit of requests per second: the server has its own, and says so with 429. */
 export function kubeClient(connection: Connection, options: ClientOptions = {}): KubeApi {
   const wait: Wait = options.wait ?? ((ms) => sleep(ms))
-  const ask = (question: Question): Promise<Result<unknown>> => exchange(connection, question, wait, options.patience)
+  const ask = (question: Question): Promise<Result<unknown>> => exchange(connection, question, wait, options)
   const one = async (resource: Resource | undefined, question: Question): Promise<Result<KubeObject>> => objectOf(resource, question, await ask(question))
   return {
     get: (resource, namespace, name, subresource, call) =>
-      one(subresource === 'scale' ? undefined : resource, plain('GET', resourcePath(resource, namespace, name, subresource), {}, `get ${naming(resource, namespace, name, subresource)}`, call)),
+      one(subresource === 'scale' ? undefined : resource, plain('get', resource, resourcePath(resource, namespace, name, subresource), {}, `get ${naming(resource, namespace, name, subresource)}`, call)),
     async list(resource, selection, call) {
       const question = listing(resource, selection, call)
       return pageOf(resource, question, await ask(question))
     },
     create(resource, object, call) {
       const { namespace, name } = object.metadata
-      const question = plain('POST', resourcePath(resource, namespace), { fieldManager }, `create ${naming(resource, namespace, name)}`, call)
+      const question = plain('create', resource, resourcePath(resource, namespace), { fieldManager }, `create ${naming(resource, namespace, name)}`, call)
       return one(resource, { ...question, body: typed(resource, object) })
     },
     patch(resource, namespace, name, patch, subresource, call) {
-      const question = plain('PATCH', resourcePath(resource, namespace, name, subresource), { fieldManager }, `patch ${naming(resource, namespace, name, subresource)}`, call)
+      const question = plain('patch', resource, resourcePath(resource, namespace, name, subresource), { fieldManager }, `patch ${naming(resource, namespace, name, subresource)}`, call)
       return one(subresource === 'scale' ? undefined : resource, { ...question, body: patch, contentType: Array.isArray(patch) ? jsonPatchType : mergePatchType })
     },
     replace(resource, object, subresource, call) {
       const { namespace, name } = object.metadata
-      const question = plain('PUT', resourcePath(resource, namespace, name, subresource), { fieldManager }, `replace ${naming(resource, namespace, name, subresource)}`, call)
+      const question = plain('update', resource, resourcePath(resource, namespace, name, subresource), { fieldManager }, `replace ${naming(resource, namespace, name, subresource)}`, call)
       return one(subresource === 'scale' ? undefined : resource, { ...question, body: subresource === 'scale' ? object : typed(resource, object) })
     },
     async delete(resource, namespace, name, preconditions = {}, call) {
       const { propagationPolicy, ...conditions } = preconditions
-      const question = plain('DELETE', resourcePath(resource, namespace, name), {}, `delete ${naming(resource, namespace, name)}`, call)
+      const question = plain('delete', resource, resourcePath(resource, namespace, name), {}, `delete ${naming(resource, namespace, name)}`, call)
       const body = { apiVersion: 'v1', kind: 'DeleteOptions', ...(Object.keys(conditions).length > 0 ? { preconditions: conditions } : {}), ...(propagationPolicy ? { propagationPolicy } : {}) }
       const answer = await ask({ ...question, body })
       return answer.ok ? { ...answer, value: undefined } : answer
     },
-    watch: (resource, selection, signal) => watchStream(connection, resource, selection, signal, options.random ?? Math.random),
+    watch: (resource, selection, signal) => watchStream(connection, resource, selection, signal, options.random ?? Math.random, options.answered),
     ...discovery(ask),
   }
 }
 
-function plain(method: Question['method'], path: string, query: Query, what: string, call: CallOptions = {}): Question {
-  return { method, path: `${path}${queryString(query)}`, what, lane: call.urgent ? 'Urgent' : 'Plain', timeoutMs: call.timeoutMs ?? (call.urgent ? urgentTimeout : plainTimeout) }
+const methods = { get: 'GET', list: 'GET', create: 'POST', patch: 'PATCH', update: 'PUT', delete: 'DELETE' } as const
+/** `resource` undefined: the question is what is served. */
+function plain(verb: keyof typeof methods, resource: Resource | undefined, path: string, query: Query, what: string, call: CallOptions = {}): Question {
+  const named = { verb, resource: resource === undefined ? 'discovery' : naming(resource, undefined) }
+  return { ...named, method: methods[verb], path: `${path}${queryString(query)}`, what, lane: call.urgent ? 'Urgent' : 'Plain', timeoutMs: call.timeoutMs ?? (call.urgent ? urgentTimeout : plainTimeout) }
 }
 
 function listing(resource: Resource, selection: Parameters<KubeApi['list']>[1], call: CallOptions = {}): Question {
   const { namespace, limit, continue: next, resourceVersion, resourceVersionMatch } = selection
   const query = { ...selectors(selection), limit, continue: next, resourceVersion, resourceVersionMatch }
-  const question = plain('GET', resourcePath(resource, namespace), query, `list ${naming(resource, namespace)}`, call)
+  const question = plain('list', resource, resourcePath(resource, namespace), query, `list ${naming(resource, namespace)}`, call)
   return {
     ...question,
     lane: call.urgent ? 'Urgent' : 'Bulk',
@@ -106,13 +111,13 @@ function discovery(ask: (question: Question) => Promise<Result<unknown>>): Pick<
   return {
     async groupVersions(group) {
       const what = `list the versions of API group "${group}"`
-      const answer = await ask(plain('GET', group === '' ? '/api' : `/apis/${group}`, {}, what))
+      const answer = await ask(plain('get', undefined, group === '' ? '/api' : `/apis/${group}`, {}, what))
       if (!answer.ok) return answer.reason === 'NotFound' ? { ok: true, value: [] } : answer
       return { ...answer, value: versionsOf(answer.value as GroupAnswer) }
     },
     async resources(group, version) {
       const path = groupPath(group, version)
-      const answer = await ask(plain('GET', path, {}, `list the resources of ${apiVersionOf({ group, version } as Resource)}`))
+      const answer = await ask(plain('get', undefined, path, {}, `list the resources of ${apiVersionOf({ group, version } as Resource)}`))
       if (!answer.ok) return answer.reason === 'NotFound' ? { ok: true, value: [] } : answer
       const listed = (answer.value as { resources?: { name: string; kind: string; namespaced: boolean }[] }).resources ?? []
       const whole = listed.filter(({ name }) => !name.includes('/'))

@@ -4,6 +4,7 @@
  */
 import type { KubeApi } from './api.ts'
 import type { Clock } from './clock.ts'
+import type { Log } from '../telemetry/log.ts'
 import type { KubeObject, Resource } from '../rollout/objects.ts'
 
 export const eventResource: Resource = { group: '', version: 'v1', plural: 'events', kind: 'Event', namespaced: true }
@@ -34,7 +35,7 @@ export interface EventRecorderOptions {
   readonly component: string
   /** Which instance of it, as the pod's name. */
   readonly instance: string
-  readonly log: { warn(fields: Readonly<Record<string, unknown>>, message: string): void }
+  readonly log: Pick<Log, 'warn'>
   /** Requests at a time. Default 4. */
   readonly concurrency?: number
   /** Notes that may wait. Default 256. */

@@ -8,6 +8,10 @@ export interface Question {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** Path and query, from the server's base URL. */
   readonly path: string
+  /** As in RBAC. */
+  readonly verb: 'get' | 'list' | 'watch' | 'create' | 'patch' | 'update' | 'delete'
+  /** Plural, with the group where it is no built-in one; `discovery` where the question is what is served. */
+  readonly resource: string
   /** For messages: verb, resource and name. */
   readonly what: string
   readonly lane: Lane
@@ -17,6 +21,13 @@ export interface Question {
   /** All tries together. */
   readonly timeoutMs: number
 }
+/** Hears of each request that was sent: its status or why there was none, and how long it took until then, in ms. */
+export type Answered = (question: Pick<Question, 'verb' | 'resource'>, code: string, ms: number) => void
+export interface ExchangeOptions {
+  /** Waits in ms before the tries after the first, outside of the urgent lane; Retry-After makes them longer. */
+  readonly patience?: readonly number[]
+  readonly answered?: Answered
+}
 /** Waits before the tries after the first. Injected so that tests need not wait. */
 export type Wait = (ms: number) => Promise<void>
 
@@ -25,15 +36,14 @@ const plainWaits: readonly number[] = [200, 1_000, 3_000]
 
 /**
  * Asks until there is an answer, the tries are used up, or the next wait would not fit into `timeoutMs`.
- * `patience`: waits in ms before the tries after the first, outside of the urgent lane; Retry-After makes them longer.
  * Only what the server surely did not do is tried again: 429 and 401; 503 with Retry-After, which also says so; and reads that got no answer, or one that will be another soon.
  */
-export async function exchange(connection: Connection, question: Question, wait: Wait, patience: readonly number[] = plainWaits): Promise<Result<unknown>> {
+export async function exchange(connection: Connection, question: Question, wait: Wait, { patience = plainWaits, answered }: ExchangeOptions = {}): Promise<Result<unknown>> {
   const deadline = performance.now() + question.timeoutMs
   const waits = question.lane === 'Urgent' ? urgentWaits : patience
   let renewed = false
   for (let tried = 0; ; tried++) {
-    const answer = await once(connection, question, Math.max(1, deadline - performance.now()))
+    const answer = await once(connection, question, Math.max(1, deadline - performance.now()), answered)
     if (answer.ok || connection.closed) return answer
     if (answer.status === 401 && !renewed) {
       renewed = true
@@ -56,7 +66,14 @@ function repeatable(question: Question, failure: Failure): boolean {
   return failure.status !== 500 || announced
 }
 
-async function once(connection: Connection, question: Question, timeoutMs: number): Promise<Result<unknown>> {
+async function once(connection: Connection, question: Question, timeoutMs: number, answered?: Answered): Promise<Result<unknown>> {
+  const began = performance.now()
+  const result = await tried(connection, question, timeoutMs)
+  answered?.(question, result.ok ? '200' : codeOf(result), performance.now() - began)
+  return result
+}
+
+async function tried(connection: Connection, question: Question, timeoutMs: number): Promise<Result<unknown>> {
   const asked = askedOf(connection, question)
   const signal = AbortSignal.timeout(Math.ceil(timeoutMs))
   try {
@@ -71,6 +88,11 @@ async function once(connection: Connection, question: Question, timeoutMs: numbe
   } catch (error) {
     return networkFailure(error, asked)
   }
+}
+
+/** The status of a failure, or why there is none. */
+export function codeOf({ status, reason }: Failure): string {
+  return status === undefined ? reason : String(status)
 }
 
 /** Sends a request and resolves with the answer's head; a missing credential is a failure. Rejects with what the network said. */

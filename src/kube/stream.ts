@@ -3,7 +3,7 @@ import type { KubeApi, WatchEvent } from './api.ts'
 import type { Connection } from './connection.ts'
 import type { KubeObject, Resource } from '../rollout/objects.ts'
 import { answerFailure, networkFailure, type Asked } from './errors.ts'
-import { askedOf, header, parsed, send, type Question } from './exchange.ts'
+import { askedOf, codeOf, header, parsed, send, type Answered, type Question } from './exchange.ts'
 import { naming, queryString, resourcePath, typed } from './paths.ts'
 
 /** Seconds until the server ends a watch: between 240 and 300, so that not all of them come back at once. */
@@ -18,14 +18,19 @@ const longestLine = 64 * 1024 * 1024
 
 /** Yields the events of one watch. Ends when the server ends it or the signal aborts; yields ERROR as the last event where something was wrong. Never throws. */
 export async function* watchStream(
-  connection: Connection, resource: Resource, selection: Parameters<KubeApi['watch']>[1], signal: AbortSignal, random: () => number,
+  connection: Connection, resource: Resource, selection: Parameters<KubeApi['watch']>[1], signal: AbortSignal, random: () => number, answered?: Answered,
 ): AsyncGenerator<WatchEvent> {
   const seconds = shortest + Math.floor(random() * spread)
   const question = questionOf(resource, selection, seconds)
   const asked = askedOf(connection, question)
   const limit = limitOf(signal, headMs)
+  const began = performance.now()
+  const say = (code: string): void => answered?.(question, code, performance.now() - began)
+  let headed = false
   try {
     const answer = await send(connection, question, limit.signal)
+    headed = true
+    say('ok' in answer ? codeOf(answer) : String(answer.statusCode))
     if ('ok' in answer) return void (yield { type: 'ERROR', failure: answer })
     if (answer.statusCode !== 200) {
       const text = await answer.body.text()
@@ -39,7 +44,10 @@ export async function* watchStream(
       if (event.type === 'ERROR') return
     }
   } catch (error) {
-    if (!signal.aborted) yield { type: 'ERROR', failure: networkFailure(error, asked) }
+    if (signal.aborted) return
+    const failure = networkFailure(error, asked)
+    if (!headed) say(codeOf(failure))
+    yield { type: 'ERROR', failure }
   } finally {
     limit.end()
   }
@@ -49,7 +57,7 @@ function questionOf(resource: Resource, selection: Parameters<KubeApi['watch']>[
   const { namespace, resourceVersion, labelSelector, fieldSelector } = selection
   const query = { watch: true, allowWatchBookmarks: true, resourceVersion, timeoutSeconds, labelSelector, fieldSelector }
   return {
-    method: 'GET', path: `${resourcePath(resource, namespace)}${queryString(query)}`, what: `watch ${naming(resource, namespace)}`, lane: 'Bulk', timeoutMs: 0,
+    verb: 'watch', resource: naming(resource, undefined), method: 'GET', path: `${resourcePath(resource, namespace)}${queryString(query)}`, what: `watch ${naming(resource, namespace)}`, lane: 'Bulk', timeoutMs: 0,
     ...(selection.metadataOnly ? { accept: 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json' } : {}),
   }
 }

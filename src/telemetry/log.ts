@@ -1,8 +1,41 @@
 /** One line of JSON per fact, with the same keys everywhere; or plain lines for a person who watches the demo. */
 import pino from 'pino'
 
+/** Every key that a line may have beside `time`, `level` and `message`, and what it means. A key that is not here does not compile. */
+export const logKeys = {
+  rollout: 'Name of the Rollout that the line is about.',
+  namespace: 'Its namespace, or that of the channel.',
+  note: 'Type of the note, as in events and notifications: `Started`, `RolledBack`; or what could not be done: `LoweringFailed`.',
+  reason: 'One CamelCase word: why it ended so, or why something failed.',
+  check: 'The check that decided.',
+  value: 'What it measured, with its unit.',
+  bound: 'Its bound, with its unit.',
+  weight: 'Percent of traffic that the new revision had, a number.',
+  revision: 'The new revision.',
+  from: 'The proven revision.',
+  commit: 'Commit of the new revision, where a GitOps tool says so.',
+  by: 'Who asked for it.',
+  journey: 'Identity of the journey.',
+  route: 'The route that could not be written.',
+  action: 'The write that did not succeed.',
+  object: 'The object in question, as `Kind/namespace/name`.',
+  kind: 'Kind of objects that a watch is about.',
+  event: 'Name of the Kubernetes event in question.',
+  channel: 'The NotificationChannel.',
+  id: 'Identity of the note, the same in every repetition.',
+  state: 'What came of a test message.',
+  source: 'The metric source.',
+  identity: 'This process, as in the lease and in `status.writer`.',
+  server: 'The API server.',
+  watches: 'The namespace that is watched, or `all`.',
+  config: 'The configuration file, or `none`.',
+  sources: 'Names of all metric sources.',
+  lease: 'The lease as `namespace/name`, or `none`.',
+  err: 'An error of our own making: `type`, `message` and `stack`. A line with it is a bug.',
+} as const
+export type LogKey = keyof typeof logKeys
 /** Facts of a line. `err` is an Error and is written with its stack; names of secrets are blanked out. */
-export type LogFields = Readonly<Record<string, unknown>>
+export type LogFields = Readonly<Partial<Record<LogKey, unknown>>>
 export interface Log {
   debug(fields: LogFields, message: string): void
   info(fields: LogFields, message: string): void

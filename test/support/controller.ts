@@ -19,6 +19,8 @@ export interface Controller {
   readonly pid: number
   /** Base of /healthz and /readyz. */
   readonly url: string
+  /** `host:port` of /metrics. */
+  readonly metrics: string
   /** Its JSON log lines so far. */
   logs(): readonly any[]
   /** SIGSTOP and SIGCONT: a process that sleeps through its lease. */
@@ -35,11 +37,12 @@ export interface Controller {
 export async function startController(plane: ControlPlaneAddress, options: ControllerOptions): Promise<Controller> {
   const nest = makeNest('controller')
   const port = await freePort()
+  const metricsPort = await freePort()
   const url = `http://127.0.0.1:${port}`
   const args = [
     'controller', '--kubeconfig', options.kubeconfig ?? plane.kubeconfig, '--prometheus', options.prometheusUrl,
     '--scrape-interval', options.scrapeInterval ?? '1s', '--propagation-delay', options.propagationDelay ?? '1s',
-    '--health-port', String(port), ...(options.flags ?? []),
+    '--health-port', String(port), '--metrics-port', String(metricsPort), ...(options.flags ?? []),
   ]
   let part: Part
   const start = async () => {
@@ -62,6 +65,7 @@ export async function startController(plane: ControlPlaneAddress, options: Contr
       return part.pid
     },
     url,
+    metrics: `127.0.0.1:${metricsPort}`,
     logs: () => nest.parts.flatMap(({ logFile }) => readFileSync(logFile, 'utf8').split('\n').flatMap(parsedLine)),
     pause: () => process.kill(part.pid, 'SIGSTOP'),
     resume: () => process.kill(part.pid, 'SIGCONT'),

@@ -94,15 +94,16 @@ describe('the log', () => {
   test('blanks secrets wherever they appear', () => {
     const out: string[] = []
     const log = createLog({ level: 'info', form: 'Json', write: line => void out.push(line) })
-    log.info({ token: 'abc', config: { password: 'xyz' }, url: 'http://me:hunter2@prom:9090/x', err: new Error('sent Bearer abcdefghijkl.mnop') }, 'see https://a:b@c/d')
+    const careless: object = { token: 'abc', config: { password: 'xyz' }, url: 'http://me:hunter2@prom:9090/x', err: new Error('sent Bearer abcdefghijkl.mnop') }
+    log.info(careless, 'see https://a:b@c/d')
     const text = out.join('')
     for (const secret of ['abc"', 'xyz', 'hunter2', 'abcdefghijkl', 'a:b@']) expect(text).not.toContain(secret)
     expect(text).toContain('prom:9090/x')
   })
   test('plain lines for people', () => {
     const out: string[] = []
-    createLog({ level: 'info', form: 'Plain', now: () => 0, write: line => void out.push(line) }).warn({ rollout: 'a', why: 'two words' }, 'rolled back')
-    expect(out).toEqual(['00:00:00 WARN  rolled back rollout=a why="two words"\n'])
+    createLog({ level: 'info', form: 'Plain', now: () => 0, write: line => void out.push(line) }).warn({ rollout: 'a', reason: 'two words' }, 'rolled back')
+    expect(out).toEqual(['00:00:00 WARN  rolled back rollout=a reason="two words"\n'])
   })
   test('errors keep their stack', () => {
     const out: string[] = []
