@@ -1,10 +1,16 @@
-/** `sluice generate`: writes what is generated from schemas, crds/*.yaml, docs/api.md, docs/webhook.schema.json, docs/config-reference.md and docs/config.schema.json. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+/** `sluice generate`: writes what is generated from schemas (crds/*.yaml, docs/api.md, and the schemas and pages of webhooks and the configuration file), from meters and log keys, and from the alerts. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parse, stringify } from 'yaml'
 import { configurationReference, configurationSchema } from '../configuration/reference.ts'
 import { webhookSchema } from '../notify/webhook.ts'
 import { crds } from '../rollout/crd.ts'
 import { reference } from '../rollout/reference.ts'
+import { observabilityReference } from '../telemetry/reference.ts'
+
+/** The project's own folder. */
+const home = fileURLToPath(new URL('../..', import.meta.url))
 
 /** All generated files, by path from the project's root. */
 export function generated(): { readonly path: string; readonly text: string }[] {
@@ -12,7 +18,16 @@ export function generated(): { readonly path: string; readonly text: string }[] 
     ...crds().map(({ file, yaml }) => ({ path: `crds/${file}`, text: yaml })),
     { path: 'docs/api.md', text: reference() }, { path: 'docs/webhook.schema.json', text: webhookSchema() },
     { path: 'docs/config-reference.md', text: configurationReference() }, { path: 'docs/config.schema.json', text: configurationSchema() },
+    { path: 'docs/observability-reference.md', text: observabilityReference() },
+    { path: 'deploy/components/service-monitor/prometheus-rule.yaml', text: prometheusRule(readFileSync(join(home, 'deploy/alerts/sluice.yaml'), 'utf8')) },
   ]
+}
+
+/** A rule file of Prometheus as the Prometheus Operator wants it. */
+function prometheusRule(rules: string): string {
+  const labels = { 'app.kubernetes.io/name': 'sluice', 'app.kubernetes.io/component': 'controller' }
+  const object = { apiVersion: 'monitoring.coreos.com/v1', kind: 'PrometheusRule', metadata: { name: 'sluice', namespace: 'sluice-system', labels }, spec: parse(rules) as object }
+  return `# Generated from deploy/alerts/sluice.yaml by \`npm run generate\`.\n${stringify(object, { lineWidth: 0 })}`
 }
 
 /** Writes them under `root` and answers their paths. Throws where the folder cannot be written. */

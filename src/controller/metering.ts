@@ -9,7 +9,7 @@ import type { Clock } from '../telemetry/clock.ts'
 import type { Meters } from '../telemetry/meters.ts'
 import type { Fetcher, Source } from './fetch.ts'
 import { told } from './metering-notes.ts'
-import type { Lane, Next } from './queue.ts'
+import { lanes, type Lane, type Next } from './queue.ts'
 import { stale, type Done, type Observed, type Surroundings } from './reconcile.ts'
 import type { Changed, Wake } from './wakes.ts'
 import type { Kind } from './world.ts'
@@ -40,6 +40,9 @@ export class Metering {
   constructor({ meters, clock }: MeteringOptions) {
     this.#meters = meters
     this.#clock = clock
+    // So that the first of each is seen as an increase.
+    for (const lane of lanes) for (const result of ['Done', 'Again', 'Failed', 'Bug']) meters.count('sluice_passes_total', { lane, result }, 0)
+    for (const result of ['Won', 'Lost', 'Refused', 'Failed']) meters.count('sluice_commits_total', { result }, 0)
   }
 
   /** Keys whose traffic has to be taken away and cannot be. */

@@ -4,7 +4,7 @@ import { alarm } from './alarm.ts'
 
 /** Closing: traffic may have to be taken away. People: somebody waits in front of a screen. Rest: everything else. */
 export type Lane = 'Closing' | 'People' | 'Rest'
-const lanes: readonly Lane[] = ['Closing', 'People', 'Rest']
+export const lanes: readonly Lane[] = ['Closing', 'People', 'Rest']
 
 /** What a pass wants next. */
 export interface Next {

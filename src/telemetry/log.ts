@@ -30,6 +30,8 @@ export const logKeys = {
   watches: 'The namespace that is watched, or `all`.',
   config: 'The configuration file, or `none`.',
   sources: 'Names of all metric sources.',
+  changed: 'What has changed in the configuration.',
+  problems: 'What is wrong with the configuration, one sentence each.',
   lease: 'The lease as `namespace/name`, or `none`.',
   err: 'An error of our own making: `type`, `message` and `stack`. A line with it is a bug.',
 } as const

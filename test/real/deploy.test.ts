@@ -172,6 +172,7 @@ describe.skipIf(noChart)(`the chart ${noChart ?? ''}`, () => {
     { overlay: 'overlays/cluster', namespace: system, sets: [] },
     { overlay: 'overlays/namespace', namespace: 'shop', sets: ['scope=Namespace', 'crds.install=false', 'access.install=false'] },
     { overlay: 'overlays/network-policy', namespace: system, sets: ['networkPolicy.enabled=true'] },
+    { overlay: 'overlays/service-monitor', namespace: system, sets: ['serviceMonitor.enabled=true', 'prometheusRule.enabled=true'] },
   ])('makes the same objects as deploy/$overlay', async ({ overlay, namespace, sets }) => {
     expect(plain(await rendered(namespace, ...sets))).toEqual(plain(await kustomized(programs(), overlay)))
   })
