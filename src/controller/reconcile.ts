@@ -49,6 +49,7 @@ export type Alert =
   | { readonly type: 'LoweringFailed'; readonly route: string; readonly failure: Failure }
   | { readonly type: 'StatusRefused'; readonly message: string }
   | { readonly type: 'StatusUnwritable'; readonly failure: Failure }
+  | { readonly type: 'RevisionKept'; readonly message: string }
   | { readonly type: 'WriteFailed'; readonly action: Action; readonly failure: Failure }
 
 /** One pass. Resolves to when and where to look again; rejects only for a bug of ours. */

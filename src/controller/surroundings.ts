@@ -5,6 +5,7 @@ import { ask } from '../rollout/ask.ts'
 import { decide, decideGone } from '../rollout/decide.ts'
 import type { Settings } from '../rollout/decision.ts'
 import { quietCheck } from '../rollout/procedure.ts'
+import { keptServing } from '../rollout/removal.ts'
 import type { KubeObject } from '../rollout/objects.ts'
 import type { Seen } from '../rollout/seen.ts'
 import type { Clock } from '../telemetry/clock.ts'
@@ -45,6 +46,14 @@ type SeenNow = Extract<Observation, { state: 'Seen' }>
 /** The surroundings of every pass of this process. */
 export function surroundings(options: SurroundingsOptions): Surroundings {
   const { api, clock, caches, fetcher, teller, notifying } = options
+  const kept = new Map<string, string>()
+  /** Said once by this process, since there is no status left that could say it. */
+  const sayKept = (key: string, { seen, plan }: SeenNow, now: number): void => {
+    const message = keptServing(seen, plan, now)
+    if (message !== undefined && kept.get(key) !== message) teller.alert(about(seen), { type: 'RevisionKept', message })
+    if (message === undefined) kept.delete(key)
+    else kept.set(key, message)
+  }
   return {
     identity: options.settings().identity,
     now: () => clock.now(),
@@ -67,7 +76,11 @@ export function surroundings(options: SurroundingsOptions): Surroundings {
       const observation = observe(caches, key, settings, memory, now, known)
       if (observation.state !== 'Gone') return observation.state === 'Seen' ? observed(observation, options, settings, 'Here') : undefined
       const left = options.isGone(key) ? observeGone(caches, key, settings, memory, now) : observation
-      if (left.state === 'Seen') return observed(left, options, settings, 'Gone')
+      if (left.state === 'Seen') {
+        sayKept(key, left, now)
+        return observed(left, options, settings, 'Gone')
+      }
+      kept.delete(key)
       options.forget(key)
       return undefined
     },

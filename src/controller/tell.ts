@@ -75,7 +75,7 @@ export class Teller {
     for (const [known, at] of this.#alerted) if (now - at >= alertEvery) this.#alerted.delete(known)
     this.#alerted.set(key, now)
     const fields = { rollout: about.name, namespace: about.namespace, note: what.type, ...text.fields }
-    this.#options.log[what.type === 'WriteFailed' ? 'warn' : 'error'](fields, text.message)
+    this.#options.log[what.type === 'WriteFailed' || what.type === 'RevisionKept' ? 'warn' : 'error'](fields, text.message)
     const minute = Math.floor(now / alertEvery)
     const id = `${what.type}-${text.subject}-${minute}`
     const note: Note = { id, type: what.type, at: iso(now), severity: 'Warning', message: text.message }
@@ -139,6 +139,8 @@ function alertText(what: Alert): { readonly subject: string; readonly message: s
       }
     case 'StatusUnwritable':
       return { subject: 'status', fields: { reason: what.failure.reason }, message: `the status could not be written: ${what.failure.message}` }
+    case 'RevisionKept':
+      return { subject: 'removal', fields: {}, message: what.message }
     case 'WriteFailed':
       return {
         subject: what.action.type, fields: { action: what.action.type, reason: what.failure.reason },

@@ -1,5 +1,5 @@
 /** Taking traffic from an unproven revision: everything to the proven one, whatever doors and weights look like now. Needs no commit and nobody's permission. */
-import { closedBy, enter, expressed, journey, near, type Pass, present, provenArm, revisionNamed, stableBroken, unprovenShare, wantedCount } from './pass.ts'
+import { closedBy, enter, expressed, journey, near, type Pass, present, provenArm, revisionNamed, stableBroken, target, unprovenShare, wantedCount } from './pass.ts'
 import { carriesNothing, done, endpoints, inOrder, leads, propagated, quiet, ready, run, scaled, split, type Step, turned, waitFor, when } from './procedure.ts'
 import { finish } from './outcome.ts'
 import type { Action } from './actions.ts'
@@ -41,10 +41,12 @@ export const toProven: Step = (pass) => {
 
 /** Traffic never goes onto a door without ready pods, and not onto a broken stable while the canary has more of them. */
 const safe = (proven: string): Step => (pass) => {
-  if (unprovenShare(pass) === 0) return done
   const stable = revisionNamed(pass.seen, proven)
+  if (!stable && !pass.seen.backends && target(pass.seen) === proven) return ready(proven, wantedCount(pass))(pass)
+  if (unprovenShare(pass) === 0) return done
   const canary = pass.seen.backends ? pass.seen.revisions.find((revision) => revision.name !== proven) : revisionNamed(pass.seen, pass.next.canary?.revision)
   const endpointsOf = pass.seen.backends ? (stable?.ready ?? 0) : pass.seen.doors.stable.ready
+  if (!stable && !pass.seen.backends) return ready(proven, wantedCount(pass))(pass)
   if (endpointsOf === 0 || (stable?.ready ?? 0) === 0) return waitFor(`stable ${proven} to have ready pods: traffic stays where it is, since there is nowhere better`)
   if (stableBroken(pass) && (canary?.ready ?? 0) > (stable?.ready ?? 0)) return waitFor(`stable ${proven}, which is broken (${stable?.ready} ready), to recover: the canary has ${canary?.ready} ready pods`)
   return done
@@ -65,7 +67,10 @@ export const lowered = (canaryDoor: 0 | 100, unproven: string | undefined): Step
     if ((elsewhere || redirect) && unproven !== undefined) actions.push({ type: 'Lower', route: route.key, canaryDoor, closedTo: { revision: unproven, sequence }, redirect })
   }
   if (actions.length > 0) return waitFor(`${unproven} to lose its traffic`, ...actions)
-  const unmirrored = pass.seen.routes.find((route) => present(route) && !route.mirrored)
+  // What was deleted will show in no mesh: there is nothing to wait for.
+  const proven = pass.next.stable?.revision
+  const shows = pass.seen.backends || revisionNamed(pass.seen, proven) !== undefined
+  const unmirrored = shows && pass.seen.routes.find((route) => present(route) && !route.mirrored)
   if (unmirrored) return waitFor(unmirrored.message ?? `the mesh to take over the split of ${unmirrored.key}`)
   // A managed route that somebody deleted: without it the user's Service carries everything; the rest writes it again at weight 0.
   return missing === undefined ? done : waitFor(`${missing} to be written again`, { type: 'CreateRoute', route: missing, canaryDoor })

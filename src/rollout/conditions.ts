@@ -3,6 +3,7 @@ import { adoptionBlockers, workloadMissing } from './adoption.ts'
 import { iso } from './duration.ts'
 import { flipDeadline, mayNotRaise } from './journey.ts'
 import { inJourney, type Pass, revisionNamed, shareOf, stableBroken, target, wantedCount } from './pass.ts'
+import { gone } from './procedure.ts'
 import { contested, notSwapped } from './rest.ts'
 import type { Condition } from './schema.ts'
 import { answers, evidenceSince } from './verdicts.ts'
@@ -63,9 +64,16 @@ function stalledBy(pass: Pass): { reason: string; message: string } | undefined 
   const blocker = blockers.find((candidate) => candidate.stalled && (candidate.stops === 'Raise' || pass.next.phase === 'Blocked' || pass.next.phase === 'Adopting'))
   if (blocker) return blocker
   if (pass.seen.workload.state === 'Missing' && !pass.seen.rollout.deleting) return { reason: 'WorkloadMissing', message: workloadMissing(pass.plan.workload ?? '') }
+  if (stableGone(pass)) return { reason: 'StableGone', message: `waiting for ${gone(pass, pass.next.stable!.revision)}` }
   if (pass.next.phase === 'Blocked' && pass.next.message) return { reason: blockedRoute(pass), message: pass.next.message }
   if (pass.next.phase === 'Flipping' && pass.now >= flipDeadline(pass)) return { reason: 'FlipIncomplete', message: `the flip waits for ${pass.awaiting}; all traffic is on the new, healthy revision` }
   return undefined
+}
+/** What is proven was deleted and the template is another: only people have what it takes to bring it back. */
+const stableGone = (pass: Pass): boolean => {
+  const { next, seen } = pass
+  const stable = next.stable?.revision
+  return stable !== undefined && !seen.backends && !['Blocked', 'Removing', 'Flipping'].includes(next.phase) && !revisionNamed(seen, stable) && target(seen) !== stable && shareOf(seen, stable) > 0
 }
 const blockedRoute = (pass: Pass): string => pass.seen.routes.find((route) => route.state !== 'Present')?.reason ?? 'Blocked'
 

@@ -26,6 +26,8 @@ export function emergencies(pass: Pass): void {
 /** Within retainStable the promoted revision is still watched, and the way back is a patch. */
 function afterPromotion(pass: Pass): void {
   if (!warm(pass)) return
+  // Deleted by hand, it is no way back any more, and nothing to be measured against.
+  if (!pass.seen.backends && !revisionNamed(pass.seen, pass.next.previous!.revision)) return void (pass.next.previous = undefined)
   wake(pass, ms(pass.next.previous!.warmUntil))
   const stable = pass.next.stable?.revision
   if (closedBy(pass, stable) === 'Route' && !pass.seen.backends) return beginWayBack(pass, 'ClosedElsewhere', `a route names ${stable} as closed: another controller began the way back before it could write why`)

@@ -12,7 +12,7 @@ import { notes, posted } from './notes.ts'
 import { inJourney, type Pass, shareOf, wake } from './pass.ts'
 import type { Plan, SpecProblem } from './plan.ts'
 import { run } from './procedure.ts'
-import { rebuilt } from './rebuild.ts'
+import { nothingStands, rebuilt, startAnew } from './rebuild.ts'
 import { removing, restored } from './removal.ts'
 import { requests } from './requests.ts'
 import { chores, grow, idle, scaleStatus } from './rest.ts'
@@ -26,6 +26,7 @@ export function decide(seen: Seen, plan: Plan, settings: Settings, now: number, 
   if (seen.statusFromFuture) return onlyLower(pass)
   if (seen.rollout.deleting) removing(pass)
   else {
+    if (nothingStands(pass)) startAnew(pass)
     verdicts(pass)
     requests(pass)
     if (problems.length === 0) dangers(pass)
@@ -129,7 +130,7 @@ function conclude(pass: Pass): Decision {
   const told = notes(before, next, pass.now)
   next.outbox = posted(next.outbox, told, new Set(seen.delivered))
   wakeForValues(pass, before)
-  const commit = differs(before, next, pass.now) ? next : undefined
+  const commit = differs(before, next, pass.now) || newTrouble(pass) ? next : undefined
   return {
     lower: unique(pass.lower),
     ...(commit ? { commit } : {}),
@@ -149,6 +150,11 @@ function differs(before: RolloutStatus | undefined, next: RolloutStatus, now: nu
   if (JSON.stringify(essence(before)) !== JSON.stringify(essence(next))) return true
   const due = ms(before.writtenAt) + 60_000
   return JSON.stringify(moving(before)) !== JSON.stringify(moving(next)) && !(now < due)
+}
+/** Why pods do not get ready is news: a person who looks must not read a minute long that all is being waited for. */
+function newTrouble({ seen, next }: Pass): boolean {
+  const reason = seen.revisions.find(({ name }) => name === next.canary?.revision)?.trouble?.reason
+  return reason !== undefined && next.message.includes(`${reason}: `) && !seen.status?.message.includes(`${reason}: `)
 }
 /** Delivered notes leave the outbox with the next write, or a minute after the last one. */
 const moving = (status: RolloutStatus): unknown => [status.outbox.map((note) => note.id), status.message, status.conditions.map((condition) => condition.message), inJourney(status) && [status.checks, status.journey?.weight.measured]]

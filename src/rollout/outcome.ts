@@ -41,7 +41,9 @@ export function finish(pass: Pass, outcome: Outcome, reason: string, message: st
 function promoted(pass: Pass, message: string): void {
   const { next, now, plan } = pass
   const { stable, canary } = next
-  if (stable) {
+  // What is gone is no way back.
+  next.previous = undefined
+  if (stable && pass.seen.revisions.some(({ name }) => name === stable.revision)) {
     const { backend: _, ...previous } = stable
     next.previous = { ...previous, warmUntil: iso(now + plan.retainStableMs) }
   }

@@ -3,7 +3,7 @@
  * step and taken up by anybody, since every step is judged by what is seen. See docs/architecture.md.
  */
 import type { Action } from './actions.ts'
-import { carries, expressed, near, type Pass, present, revisionNamed, wake } from './pass.ts'
+import { carries, expressed, inJourney, near, type Pass, present, revisionNamed, target, wake } from './pass.ts'
 import { formatDuration } from './duration.ts'
 import type { RouteSeen } from './seen.ts'
 
@@ -32,11 +32,19 @@ export const when = (condition: boolean, step: Step): Step => (pass) => (conditi
 export const ready = (revision: string, count: number): Step => (pass) => {
   const found = revisionNamed(pass.seen, revision)
   if (!found && pass.seen.backends) return waitFor(`spec.backends to name ${revision}, or its Deployment to exist`)
-  if (!found) return waitFor(`revision ${revision} to be created`, { type: 'CreateRevision', revision, replicas: count })
+  // A revision is made from the template, so only from its own: another one under its name would be unproven and pass for it.
+  if (!found && target(pass.seen) !== revision) return waitFor(gone(pass, revision))
+  if (!found) return waitFor(`${revision} to be ready (0 of ${count} pods)`, { type: 'CreateRevision', revision, replicas: count })
   const scale: Action[] = found.replicas < count && !pass.seen.backends ? [{ type: 'Scale', revision, replicas: count }] : []
   if (found.ready >= count && scale.length === 0 && (!pass.seen.backends || found.complete)) return done
   const trouble = found.trouble ? `: ${found.trouble.reason}: ${found.trouble.message}` : ''
   return waitFor(`${revision} to be ready (${found.ready} of ${count} pods)${trouble}`, ...scale)
+}
+/** A revision that somebody deleted and that the template is not: only its template brings it back. */
+export function gone(pass: Pass, revision: string): string {
+  const known = [pass.next.stable, pass.next.canary].find((pointer) => pointer?.revision === revision)
+  const images = known?.images?.length ? ` (${known.images.join(', ')})` : ''
+  return `Deployment ${revision}, which was deleted: put its pod template${images} back into Deployment ${pass.plan.workload}${inJourney(pass.next) ? '' : ', or push a newer version'}`
 }
 /** Scale-down, or up, to exactly `count`; nothing to do where the revision is gone. */
 export const scaled = (revision: string | undefined, count: number): Step => (pass) => {

@@ -3,6 +3,9 @@ import { carriesNothing, done, endpoints, inOrder, leads, propagated, run, scale
 import { lowered, toProven } from './closing.ts'
 import { enter, type Pass, shareOf, wake, wantedCount } from './pass.ts'
 import { iso, ms } from './duration.ts'
+import type { Plan } from './plan.ts'
+import { rebuilt } from './rebuild.ts'
+import type { Seen } from './seen.ts'
 
 const finalizerDeadlineMs = 10 * 60_000
 
@@ -54,6 +57,14 @@ export const restored: Step = (pass) => {
 }
 /** Without a mesh. */
 const isRoute = (pass: Pass): boolean => pass.seen.doors.own.state === 'Route'
+/** Why a Rollout that is gone left its proven revision serving, as a sentence for people; undefined: it does not, or was meant to. */
+export function keptServing(seen: Seen, plan: Plan, now: number): string | undefined {
+  if (plan.deletionPolicy === 'Orphan' || seen.backends || seen.workload.state !== 'Present') return undefined
+  const stable = rebuilt(seen, now).stable?.revision
+  if (stable === undefined || stable === seen.workload.templateRevision) return undefined
+  const images = seen.revisions.find(({ name }) => name === stable)?.images.join(', ')
+  return `the Rollout is gone, but Deployment ${plan.workload} has a template that is not proven: Deployment ${stable} keeps serving as it is. Put its pod template${images ? ` (${images})` : ''} back into ${plan.workload}, which then takes over`
+}
 const revisionsGone: Step = (pass) =>
   pass.seen.revisions.length === 0 ? done : waitFor('our revisions to go', ...pass.seen.revisions.map((revision) => ({ type: 'DeleteRevision', revision: revision.name }) as const))
 const workloadAt =

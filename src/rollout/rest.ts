@@ -89,6 +89,8 @@ const standing: readonly Phase[] = ['Shifting', 'Holding', 'AwaitingApproval', '
 /** What an autoscaler or a person adds in the middle of a journey goes to both arms at once, and not with the next step. Nothing is taken away here. */
 export function grow(pass: Pass): void {
   if (pass.seen.backends || pass.problems.length > 0 || !standing.includes(pass.next.phase)) return
+  // An incident does not wait for the end of a long hold.
+  templateScaledUp(pass)
   const { journey, stable, canary } = pass.next
   const growing = [[stable?.revision, wantedCount(pass)], [canary?.revision, journey?.weight.seen === undefined ? 0 : canaryCount(pass, currentStep(pass), journey.weight.wanted)]] as const
   for (const [name, count] of growing) {

@@ -5,6 +5,7 @@ import type { Action } from '../../rollout/actions.ts'
 import type { KubeObject } from '../../rollout/objects.ts'
 import type { Raw } from '../observe.ts'
 import { isOurs } from '../observe/scope.ts'
+import { templateRevision } from '../observe/workload.ts'
 import { type ActResult, done, refused, sameObject, unchanged, unchangedSince, type Writer } from './writer.ts'
 
 type Of<T extends Action['type']> = Extract<Action, { type: T }>
@@ -13,6 +14,9 @@ type Of<T extends Action['type']> = Extract<Action, { type: T }>
 export async function createRevision(writer: Writer, { scope }: Raw, { revision, replicas }: Of<'CreateRevision'>): Promise<ActResult> {
   const { workload } = scope
   if (!workload) return refused('NotFound', `Deployment ${scope.plan.workload} does not exist, so revision ${revision} cannot be made`)
+  // Under the name of a revision only its own template may run: for another one the name would lie about what is proven.
+  const template = templateRevision(scope)
+  if (template !== revision) return refused('NotFound', `the template of Deployment ${scope.plan.workload} is ${template}, so revision ${revision} cannot be made of it`)
   const created = await writer.create('Deployment', revisionDeployment({ workload, rollout: scope.name, revision, replicas, memory: memoryOf(scope.spec) }))
   if (!created.ok) return created
   const { uid } = created.value.metadata

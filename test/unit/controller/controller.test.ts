@@ -105,6 +105,18 @@ describe('the controller', () => {
     expect(get('virtualservices.networking.istio.io', 'web')).toBeUndefined()
     expect(world.store.list('deployments.apps', { namespace: 'shop' }).map(one => one.metadata.name)).toEqual(['web'])
   })
+  test('what serves on because the template is not proven is said, once', async () => {
+    start()
+    await adopted()
+    const [proven] = world.store.list('deployments.apps', { namespace: 'shop' }).map(one => one.metadata.name).filter(name => name !== 'web')
+    push('web:2')
+    await world.clock.advance(30_000)
+    world.store.delete('rollouts.sluice.dev', 'shop', 'web')
+    await world.clock.advance(600_000)
+    expect(get('deployments.apps', proven!)?.['status'].readyReplicas).toBe(3)
+    expect(share()).toEqual([100, 0])
+    expect(lines.filter(line => line['note'] === 'RevisionKept').map(line => line['message'])).toEqual([expect.stringContaining(`Deployment ${proven} keeps serving as it is. Put its pod template (web:1) back into web`)])
+  })
 })
 
 describe('leading', () => {

@@ -180,6 +180,15 @@ describe('revisions', () => {
     expect(cluster.get('Deployment', 'shop', r1)!.metadata.annotations).not.toHaveProperty('sluice.dev/template-sent')
     expect(await cluster.do(key, create)).toMatchObject({ ok: false, reason: 'AlreadyExists' })
   })
+  test('are never made of another template: the name would lie about what is proven', async () => {
+    const cluster = new Cluster(rollout(), deployment())
+    await cluster.do(key, create)
+    cluster.put(deployment('cart:2'))
+    cluster.remove('Deployment', 'shop', r1)
+    cluster.writes.length = 0
+    expect(await cluster.do(key, create)).toMatchObject({ ok: false, reason: 'NotFound', message: expect.stringContaining(`so revision ${r1} cannot be made of it`) })
+    expect(cluster.writes).toEqual([])
+  })
   test('what a webhook adds is written down at once, or by upkeep after a stop in between', async () => {
     const cluster = new Cluster(rollout(), deployment())
     cluster.webhook = (object) => {

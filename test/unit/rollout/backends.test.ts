@@ -10,6 +10,7 @@ import { plan as planOf, type Plan } from '../../../src/rollout/plan.ts'
 import type { RequestAction, RolloutSpec, RolloutStatus } from '../../../src/rollout/schema.ts'
 import type { RequestSeen, RevisionSeen, RouteSeen, Seen } from '../../../src/rollout/seen.ts'
 import { watchpoints } from '../../../src/rollout/watchpoints.ts'
+import { drawn } from '../../support/properties.ts'
 import { settings, start } from './model.ts'
 
 interface Arm {
@@ -507,6 +508,6 @@ it('whatever happens, nobody is sent to where no pod is or to what is closed, an
       expect(world.until((w) => ['Idle', 'RolledBack', 'Held'].includes(w.phase!) || blocked(w), 120), `${world.phase}: ${world.status?.message}`).toBe(true)
       expect(world.nowhere).toEqual([])
     }),
-    { numRuns: Number(process.env['FC_RUNS'] ?? 60) },
+    { numRuns: drawn(60).numRuns },
   )
-}, 120_000)
+}, drawn(60).timeoutMs)

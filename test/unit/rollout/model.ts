@@ -190,6 +190,8 @@ export class Model {
     const seen = this.seen()
     const decision = decide(seen, this.plan, { ...settings, defaults: this.defaults, identity: this.identity }, this.now)
     this.decisions.push(decision)
+    // Made from the template, it would run that one under the name of another.
+    for (const action of [...decision.lower, ...decision.raise]) if (action.type === 'CreateRevision' && action.revision !== this.workload.template) throw new Error(`${action.revision} would be made of ${this.workload.template}`)
     return { seen, decision }
   }
   /** Effects carry the precondition of what was seen, the commit that of the sequence: a decision may be carried out long after it was made. */

@@ -33,12 +33,77 @@ describe('replicas', () => {
     model.settle()
     expect([model.revisions.get('r1')?.spec, model.revisions.get('r2')?.spec]).toEqual([10, 5])
   })
+  it("a person's kubectl scale in a long hold is the wanted count for both arms at once, and the template goes back to zero", () => {
+    const model = holdingAt(rested({ steps: [{ weight: 50, hold: '30m' }, { weight: 100, hold: '2m' }] }), 50)
+    Object.assign(model.workload, { replicas: 10, gitOps: false })
+    model.settle()
+    expect([model.spec.replicas, model.revisions.get('r1')?.spec, model.revisions.get('r2')?.spec, model.workload.replicas]).toEqual([10, 10, 5, 0])
+  })
   it('a stable Deployment that somebody deleted is a broken stable', () => {
     const model = holdingAt(rested(), 50)
     model.revisions.delete('r1')
     model.doors.stable.shows.clear()
     model.until(() => false, 1.5)
     expect(condition(model, 'StableBroken')).toBeDefined()
+  })
+})
+
+describe('what somebody deleted', () => {
+  const lose = (model: Model, ...revisions: string[]) => {
+    for (const revision of revisions) {
+      model.revisions.delete(revision)
+      for (const door of Object.values(model.doors)) door.shows.delete(revision)
+    }
+  }
+  const loseDoors = (model: Model) => {
+    for (const door of ['stable', 'canary', 'own'] as const) model.doors[door] = { state: 'Absent', shows: new Map() }
+  }
+  it('the proven revision in the middle: never made of the new template; the journey goes on to its end, and there is no way back', () => {
+    const model = holdingAt(rested(), 25)
+    lose(model, 'r1')
+    expect(model.until((m) => m.status?.stable?.revision === 'r2' && m.phase === 'Idle')).toBe(true)
+    expect(model.status?.history[0]?.outcome).toBe('Promoted')
+    expect(model.status?.previous).toBeUndefined()
+  })
+  it('the proven revision at rest, under a template that failed: said with what brings it back, which does', () => {
+    const model = rested()
+    model.release('r2', { errors: 0.5 })
+    model.until((m) => m.phase === 'RolledBack')
+    lose(model, 'r1')
+    model.until(() => false, 3)
+    expect(condition(model, 'Stalled')).toMatchObject({ reason: 'StableGone', message: expect.stringContaining('(shop:r1) back into Deployment shop') })
+    model.release('r1')
+    expect(model.until((m) => m.phase === 'Idle' && m.door('stable').ready === 4, 5)).toBe(true)
+    expect(condition(model, 'Stalled')).toBeUndefined()
+  })
+  it('the proven revision while it is closed towards it: made again as soon as the template is its own', () => {
+    const model = holdingAt(rested(), 25)
+    lose(model, 'r1')
+    model.release('r1')
+    expect(model.until((m) => m.phase === 'Idle' && m.shareOf('r1') === 1 && m.revisions.get('r1')?.ready === 4, 5)).toBe(true)
+  })
+  it('the version before the promotion, while it was warm: a failing check has nowhere to go back to', () => {
+    const model = rested()
+    model.release('r2')
+    model.until((m) => m.status?.stable?.revision === 'r2' && m.phase === 'Idle')
+    lose(model, 'r1')
+    model.behaviour.set('r2', { errors: 0.5 })
+    model.until(() => false, 10)
+    expect([model.phase, model.shareOf('r2'), model.status?.previous]).toEqual(['Idle', 1, undefined])
+  })
+  it('the app, and applied again with another template: adopted, as on the first day', () => {
+    for (const prepare of [() => rested(), () => holdingAt(rested(), 25)]) {
+      const model = prepare()
+      lose(model, 'r1', 'r2')
+      loseDoors(model)
+      Object.assign(model.routes[0]!, { state: 'Missing', canaryDoor: 0 })
+      model.workload = { ...model.workload, missing: true }
+      model.until(() => false, 2)
+      expect(condition(model, 'Stalled')?.reason).toBe('WorkloadMissing')
+      expect(model.status?.message).toContain('Deployment shop does not exist')
+      model.workload = { template: 'r3', replicas: 4, ready: 4, generation: 1 }
+      expect(model.until((m) => m.phase === 'Idle' && m.shareOf('r3') === 1 && m.workload.replicas === 0, 10), `${model.phase}: ${model.status?.message}`).toBe(true)
+    }
   })
 })
 
@@ -59,6 +124,21 @@ describe('what leads nowhere is lowered at once', () => {
     expect(decision.lower[0]).toMatchObject({ type: 'SetSplit', canaryDoor: 0 })
     expect(decision.commit?.journey?.weight).toEqual({ wanted: 25, seen: 0 })
   })
+})
+
+it('why pods do not get ready stands in the message at once, and is written once', () => {
+  const model = rested()
+  model.release('r2', { neverReady: true })
+  model.until((m) => m.phase === 'Scaling')
+  model.advance(5000)
+  model.settle()
+  expect(model.status?.message).toBe('waiting for r2 to be ready (0 of 1 pods)')
+  model.bend = (seen) => ({ ...seen, revisions: seen.revisions.map((revision) => (revision.name === 'r2' ? { ...revision, trouble: { reason: 'ImagePullBackOff', message: 'pod r2-1', crash: false } } : revision)) })
+  model.settle()
+  expect(model.status?.message).toBe('waiting for r2 to be ready (0 of 1 pods): ImagePullBackOff: pod r2-1')
+  const writes = model.writes.length
+  for (let turn = 0; turn < 6; turn++) (model.advance(5000), model.settle())
+  expect(model.writes.length).toBe(writes)
 })
 
 describe('deadlines are for readiness and writes only', () => {

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { ask } from '../../../src/rollout/ask.ts'
 import type { RolloutSpec } from '../../../src/rollout/schema.ts'
+import { drawn } from '../../support/properties.ts'
 import { Model, settings } from './model.ts'
 
 type Event =
@@ -116,6 +117,6 @@ it('comes to rest with two routes, and everything it says fits', () => {
       }
       expect(model.nowhere).toEqual([])
     }),
-    { numRuns: Number(process.env['FC_RUNS'] ?? 60) },
+    { numRuns: drawn(60).numRuns },
   )
-}, 120_000)
+}, drawn(60).timeoutMs)
