@@ -9,6 +9,8 @@ export interface Failed {
 interface Limits {
   readonly timeoutMs: number
   readonly maxBytes: number
+  /** It was asked by https. */
+  readonly secure: boolean
   /** The body of an answer with HTTP 200 that is none of Prometheus. */
   readonly body?: unknown
 }
@@ -21,22 +23,28 @@ export function explain(error: unknown, limits: Limits): Failed {
     return down(`HTTP 200 with ${described(limits.body)} instead of an answer of Prometheus; check the URL and whether a login page stands before it`)
   if (code === 'ERR_CANCELED' || code === 'ECONNABORTED' || code === 'ETIMEDOUT') return down(`no answer within ${limits.timeoutMs}ms`)
   if (message?.includes('maxContentLength')) return { ...down(`an answer of more than ${limits.maxBytes} bytes`), answered: true }
-  const trust = trusts[code ?? '']
+  const trust = trusts[code ?? ''] ?? handshakeReason(code ?? '', message ?? '')
   if (trust !== undefined) return down(`no connection: ${trust}`)
+  // Some servers hang up in the place of an alert.
+  if (code === 'ECONNRESET' && limits.secure) return down(`no connection: ${networkReason(error)}; where it wants a client certificate, look at tls.certFile and tls.keyFile of the source`)
   return down(`no connection: ${networkReason(error)}`)
 }
 
 const untrusted = 'its certificate is signed by nobody that is trusted; name the authority in tls.caFile of the source'
 const wantsCertificate = 'it does not take the client certificate, or wants one; look at tls.certFile and tls.keyFile of the source'
+const noTls = 'it does not speak TLS there; write http://, or correct the port'
 /** What Node calls the failures of TLS, in words and with a remedy. */
 const trusts: Readonly<Record<string, string>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: untrusted, SELF_SIGNED_CERT_IN_CHAIN: untrusted, UNABLE_TO_VERIFY_LEAF_SIGNATURE: untrusted,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: untrusted, CERT_SIGNATURE_FAILURE: untrusted,
   CERT_HAS_EXPIRED: 'its certificate has expired', CERT_NOT_YET_VALID: 'its certificate is not valid yet',
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name; correct the URL, or set tls.serverName of the source',
-  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: wantsCertificate, ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE: wantsCertificate,
-  'ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE': wantsCertificate, ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: wantsCertificate, ERR_SSL_TLSV1_ALERT_DECRYPT_ERROR: wantsCertificate,
-  ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS there; write http://, or correct the port', ERR_SSL_PACKET_LENGTH_TOO_LONG: 'it does not speak TLS there; write http://, or correct the port',
+}
+/** In words of OpenSSL, which the code does not tell apart. */
+function handshakeReason(code: string, message: string): string | undefined {
+  if (code !== 'EPROTO' && !code.startsWith('ERR_SSL_')) return undefined
+  if (/wrong version number|packet length too long|http request/i.test(message)) return noTls
+  return /alert.*(certificate|unknown ca|decrypt error)|certificate required/i.test(message) ? wantsCertificate : undefined
 }
 
 interface HttpResponse {

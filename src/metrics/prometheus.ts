@@ -83,6 +83,7 @@ function fetcher(options: PrometheusOptions): (query: string, at: number, creden
   url.password = ''
   const timeoutMs = options.timeoutMs ?? 5000
   const maxBytes = options.maxBytes ?? 2 * 1024 * 1024
+  const limits = { timeoutMs, maxBytes, secure: url.protocol === 'https:' }
   return async (query, at, credentials) => {
     let body: unknown
     let failure: unknown
@@ -114,9 +115,9 @@ function fetcher(options: PrometheusOptions): (query: string, at: number, creden
       () => undefined,
       (error: unknown) => error,
     )
-    if (failure !== undefined) return explain(failure, { timeoutMs, maxBytes })
+    if (failure !== undefined) return explain(failure, limits)
     const envelope = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : undefined
-    if (envelope?.['status'] !== 'success') return explain(outcome, { timeoutMs, maxBytes, body })
+    if (envelope?.['status'] !== 'success') return explain(outcome, { ...limits, body })
     if (Array.isArray(envelope['warnings'])) for (const warning of envelope['warnings']) options.onWarning?.(String(warning))
     return { ok: true, data: envelope['data'] }
   }
