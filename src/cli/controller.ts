@@ -1,6 +1,7 @@
 /** `sluice controller`: the one process that decides. Runs until it is told to stop. */
 import { readFile } from 'node:fs/promises'
 import { planSettings, type ConfigurationFlags } from '../configuration/effective.ts'
+import { configurationGauges } from '../configuration/gauges.ts'
 import { openConfiguration, type LiveConfiguration } from '../configuration/live.ts'
 import { startController, type Controller } from '../controller/controller.ts'
 import { kubeClient } from '../kube/client.ts'
@@ -71,6 +72,7 @@ export async function runController(config: ControllerConfig, servers: Servers, 
     },
     ...(config.leaderElect ? { election: { namespace: leaseNamespace, name: 'sluice' } } : {}),
   })
+  const ungauge = meters.read(() => configurationGauges(live))
   void probe(live.sources.all, log, io)
   live.follow(now => {
     controller?.reconfigure(planSettings(now))
@@ -78,6 +80,7 @@ export async function runController(config: ControllerConfig, servers: Servers, 
   })
   await stopAsked(io.stopped)
   live.stop()
+  ungauge()
   log.info({ identity: config.identity }, 'stopping')
   await controller.stop()
   await Promise.all([health?.close(), metrics?.close()])

@@ -5,6 +5,8 @@ import type { Failure, KubeApi } from '../kube/api.ts'
 import { leaseResource } from '../kube/lease.ts'
 import { definitions, group, type StructuralSchema } from '../rollout/crd.ts'
 import type { KubeObject, Resource } from '../rollout/objects.ts'
+import type { PlanSettings } from '../rollout/plan.ts'
+import { configuration } from './doctor-config.ts'
 import { span } from './words.ts'
 import type { Finding } from './doctor-finding.ts'
 import { listAll, served } from './doctor-look.ts'
@@ -21,6 +23,8 @@ export interface Installation {
   /** What is well, for people: `controller: sluice-system/abc leads, renewed 1s ago`. */
   readonly well: readonly string[]
   readonly unread: readonly Unread[]
+  /** What plans of the one controller that leads rest on; undefined: nobody knows, or there are several. */
+  readonly settings?: PlanSettings
 }
 const nothing: Installation = { findings: [], well: [], unread: [] }
 const crdResource: Resource = { group: 'apiextensions.k8s.io', version: 'v1', plural: 'customresourcedefinitions', kind: 'CustomResourceDefinition', namespaced: false }
@@ -31,7 +35,8 @@ const bindings: Resource = { ...policies, plural: 'validatingadmissionpolicybind
 /** Looks at everything that is installed once. `now` is Unix ms, used where the API server does not tell its time. `leaseNamespace`: where the lease is looked for if not everywhere. */
 export async function installation(api: KubeApi, now: number, leaseNamespace: string): Promise<Installation> {
   const parts = await Promise.all([kubernetes(api), crds(api), controller(api, now, leaseNamespace), policy(api)])
-  return { findings: parts.flatMap(part => part.findings), well: parts.flatMap(part => part.well), unread: parts.flatMap(part => part.unread) }
+  const { settings } = parts[2]
+  return { ...(settings === undefined ? {} : { settings }), findings: parts.flatMap(part => part.findings), well: parts.flatMap(part => part.well), unread: parts.flatMap(part => part.unread) }
 }
 /** A failure as something that could not be looked at. */
 export function unread(what: string, { reason, message }: Failure): Unread {
@@ -103,8 +108,10 @@ async function controller(api: KubeApi, now: number, leaseNamespace: string): Pr
     const who = last!.holder === undefined ? 'nobody holds it' : `${last!.holder} renewed it ${span(last!.ageMs)} ago, and it is valid for ${span(last!.validMs)}`
     return start(`no controller leads: of lease ${last!.namespace}/sluice ${who}`, 'until one leads no weight rises, and a release under way stands still; nothing watches it')
   }
-  const versions = await Promise.all(alive.map(one => versionProblem(api, one.namespace)))
-  return { findings: versions.flatMap(one => one.findings), unread: [], well: alive.map(one => `controller: ${one.holder} leads in ${one.namespace}, renewed ${span(one.ageMs)} ago`) }
+  const each = await Promise.all(alive.map(one => installed(api, one.namespace)))
+  const only = each.length === 1 ? each[0]!.settings : undefined
+  const well = alive.flatMap((one, index) => [`controller: ${one.holder} leads in ${one.namespace}, renewed ${span(one.ageMs)} ago`, ...each[index]!.well])
+  return { findings: each.flatMap(one => one.findings), unread: each.flatMap(one => one.unread), well, ...(only === undefined ? {} : { settings: only }) }
 }
 function state({ metadata, spec }: KubeObject, now: number): { namespace: string; holder: string | undefined; ageMs: number; validMs: number; alive: boolean } {
   const holder: string | undefined = spec?.holderIdentity || undefined
@@ -112,10 +119,17 @@ function state({ metadata, spec }: KubeObject, now: number): { namespace: string
   const validMs = (spec?.leaseDurationSeconds ?? 15) * 1000
   return { namespace: metadata.namespace ?? '', holder, ageMs, validMs, alive: holder !== undefined && ageMs <= validMs }
 }
-/** The controller's image against this command line; one without a readable tag says nothing. */
-async function versionProblem(api: KubeApi, namespace: string): Promise<Installation> {
+/** What its Deployment says; one that runs otherwise says nothing. */
+async function installed(api: KubeApi, namespace: string): Promise<Installation> {
   const found = await listAll(api, deployments, { namespace, labelSelector: 'app.kubernetes.io/name=sluice,app.kubernetes.io/component=controller' })
-  const image: unknown = found.ok ? found.value[0]?.spec?.template?.spec?.containers?.find((one: { name?: string }) => one.name === 'controller')?.image : undefined
+  const deployment = found.ok ? found.value[0] : undefined
+  if (deployment === undefined) return nothing
+  const configured = await configuration(api, deployment)
+  return { ...configured, findings: [...versionProblem(deployment).findings, ...configured.findings] }
+}
+/** The controller's image against this command line; one without a readable tag says nothing. */
+function versionProblem(deployment: KubeObject): Installation {
+  const image: unknown = deployment.spec?.template?.spec?.containers?.find((one: { name?: string }) => one.name === 'controller')?.image
   const tag = typeof image === 'string' ? /:v?(\d+\.\d+\.\d+)(?:@|$)/.exec(image)?.[1] : undefined
   if (tag === undefined || tag === packageJson.version) return nothing
   return problem('VersionsDiffer', 'controller', `it is ${tag}, this command line ${packageJson.version}`, 'one of the two may show or write what the other does not know', 'Use the same version of both')

@@ -2,6 +2,7 @@
 import { observe } from '../controller/observe.ts'
 import type { World } from '../controller/world.ts'
 import type { KubeObject } from '../rollout/objects.ts'
+import type { PlanSettings } from '../rollout/plan.ts'
 import type { RolloutStatus } from '../rollout/schema.ts'
 import type { Seen } from '../rollout/seen.ts'
 import type { Finding, Remedy } from './doctor-finding.ts'
@@ -16,12 +17,14 @@ export interface RolloutLook {
   readonly whole: boolean
   /** Unix ms. */
   readonly now: number
+  /** What plans rest on, where it is known. */
+  readonly planning?: PlanSettings
 }
 
 /** Everything about one Rollout; a fact that two sources tell is told once, by the one with the lines to commit. */
 export function rolloutFindings(rollout: KubeObject, look: RolloutLook): readonly Finding[] {
   const { namespace, name } = rollout.metadata
-  const settings = { clusterDomain: 'cluster.local', scrapeIntervalMs: 15_000, propagationDelayMs: 10_000, identity: 'doctor' }
+  const settings = { clusterDomain: 'cluster.local', scrapeIntervalMs: 15_000, ...look.planning, propagationDelayMs: 10_000, identity: 'doctor' }
   const observation = observe(look.world, `${namespace}/${name}`, settings, new Map(), look.now)
   if (observation.state !== 'Seen') return []
   const { seen, problems, plan } = observation
@@ -79,7 +82,7 @@ function said(rollout: KubeObject, status: RolloutStatus | undefined): Finding[]
   const conditions = (status.conditions ?? []).filter(isFact).map(({ type, reason, message }) =>
     about(rollout, type === 'Stalled' ? reason : type, message, whys[type] ?? 'the controller says so in a condition', [], type === 'UnroutedCallersReachCanary' ? 'Note' : 'Problem'))
   const silent = (status.checks ?? []).filter(check => check.verdict === 'Error').map(check =>
-    about(rollout, 'SourceError', `check ${check.name} gets no answer from the metric source: ${check.message ?? 'no reason given'}`, 'without an answer no step is left, and no failure is seen', [{ where: 'Look at the source, and at the --prometheus of the controller', lines: [`sluice explain ${name} -n ${namespace}`] }]))
+    about(rollout, 'SourceError', `check ${check.name} gets no answer from the metric source: ${check.message ?? 'no reason given'}`, 'without an answer no step is left, and no failure is seen', [{ where: 'Look at the source, and at its url, auth and tls in the configuration of the controller', lines: [`sluice explain ${name} -n ${namespace}`] }]))
   return [...conditions, ...silent]
 }
 

@@ -18,7 +18,7 @@ export interface DoctorFlags extends ClusterFlags {
   readonly systemNamespace: string
   readonly output?: 'json'
 }
-export interface Diagnosis extends Installation {
+export interface Diagnosis extends Omit<Installation, 'settings'> {
   readonly rollouts: number
 }
 
@@ -37,7 +37,7 @@ async function diagnose(cluster: Cluster, name: string | undefined, flags: Docto
   // Without a server, a valid token or rights there is one thing to say, and not ten.
   const probe = await cluster.api.list(rolloutResource, { namespace, limit: 1 })
   if (!probe.ok && probe.reason !== 'NotFound') throw refused(probe)
-  const installed = await installation(cluster.api, now, flags.systemNamespace)
+  const { settings: planning, ...installed } = await installation(cluster.api, now, flags.systemNamespace)
   if (!probe.ok) return { ...installed, rollouts: 0 }
   const rollouts = (name === undefined ? await listRollouts(cluster, namespace) : [await readRollout(cluster, name)]) as unknown as readonly KubeObject[]
   const look = await lookAround(cluster.api, namespace)
@@ -45,7 +45,7 @@ async function diagnose(cluster: Cluster, name: string | undefined, flags: Docto
   const world = worldOf(look.objects, look.known)
   // The policy is judged by itself, above.
   const unread = look.unread.filter(({ kind }) => !kind.startsWith('ValidatingAdmissionPolicy'))
-  const findings = rollouts.flatMap(rollout => rolloutFindings(rollout, { world, applications, whole: unread.length === 0, now }))
+  const findings = rollouts.flatMap(rollout => rolloutFindings(rollout, { world, applications, whole: unread.length === 0, now, ...(planning === undefined ? {} : { planning }) }))
   return {
     findings: [...installed.findings, ...findings], rollouts: rollouts.length,
     well: [...installed.well, `rollouts: ${rollouts.length} ${name === undefined ? (namespace === undefined ? 'in all namespaces' : `in ${namespace}`) : ''}`.trim()],

@@ -1,6 +1,6 @@
 /** `sluice explain`: why a rollout did what it did. The decision log, and what the next decision rests on. */
 import { createColors } from 'picocolors'
-import { defaults } from '../rollout/defaults.ts'
+import { unset } from '../rollout/defaults.ts'
 import type { RolloutStatus } from '../rollout/schema.ts'
 import { wrapped } from './wrap.ts'
 import { readRollout, withCluster, type ClusterFlags } from './connect.ts'
@@ -27,7 +27,7 @@ export function facts({ metadata, spec, status }: RolloutObject): object {
   const { phase, message, decisions = [], journey, stable, canary, previous, checks = [], failed = [], requests = [], resets = [], approved, promoted, paused, conditions = [] } = status ?? {}
   return {
     name: metadata.name, namespace: metadata.namespace, phase, message, decisions,
-    inputs: { steps: spec.steps, onFailure: spec.onFailure ?? defaults.onFailure, paused, approved, promoted, stable, canary, previous, failed, journey, checks, requests, resets, conditions: conditions.filter(isFact) },
+    inputs: { steps: spec.steps, onFailure: spec.onFailure ?? unset(journey?.defaults, 0).onFailure, paused, approved, promoted, stable, canary, previous, failed, journey, checks, requests, resets, conditions: conditions.filter(isFact) },
   }
 }
 
@@ -103,12 +103,14 @@ function last(status: RolloutStatus, now: number): Row | undefined {
 }
 
 function checks({ spec }: RolloutObject, status: RolloutStatus, now: number): Row[] {
+  // Of the administrator's defaults those are known by which the journey is judged.
+  const given = unset(status.journey?.defaults, 0)
   return status.checks.map(check => {
     const wanted = spec.analysis?.checks.find(one => one.name === check.name)
-    const limit = wanted?.failureLimit ?? spec.analysis?.failureLimit ?? defaults.failureLimit
-    const least = wanted?.minRequests ?? spec.analysis?.minRequests ?? defaults.minRequests
+    const limit = wanted?.failureLimit ?? spec.analysis?.failureLimit ?? given.failureLimit
+    const least = wanted?.minRequests ?? spec.analysis?.minRequests ?? given.minRequests
     const sample = check.total === undefined ? '' : `, ${count(check.bad ?? 0)} bad of ${count(check.total)} requests (${least} needed)`
-    const action = wanted?.onFailure ?? spec.onFailure ?? defaults.onFailure
+    const action = wanted?.onFailure ?? spec.onFailure ?? given.onFailure
     const failing = check.failures === 0 ? '' : `; ${check.failures} bad in a row, ${action} at ${limit + 1}`
     return [check.name, `${check.verdict} since ${ago(check.since, now)}: ${check.value ?? 'no value'} against ${check.bound}${sample}${failing}${check.message === undefined ? '' : `; ${check.message}`}; last asked ${ago(check.at, now)}`]
   })

@@ -6,7 +6,6 @@ import type { Plan, PlannedStep } from '../rollout/plan.ts'
 export interface Pace {
   /** Requests a second that the whole service gets. */
   readonly perSecond: number
-  readonly scrapeIntervalMs: number
   readonly propagationDelayMs: number
 }
 export interface StepPace {
@@ -33,7 +32,8 @@ const scrapesToPass = 4
 export function paceOf(plan: Plan, pace: Pace): readonly StepPace[] {
   return plan.steps.map(step => stepPace(plan, step, pace))
 }
-function stepPace(plan: Plan, step: PlannedStep, { perSecond: all, scrapeIntervalMs, propagationDelayMs }: Pace): StepPace {
+function stepPace(plan: Plan, step: PlannedStep, { perSecond: all, propagationDelayMs }: Pace): StepPace {
+  const { scrapeIntervalMs } = plan
   const perSecond = (all * step.weight) / 100
   const base = { index: step.index, weight: step.weight, holdMs: step.holdMs, perSecond, ...(step.approval ? { approval: step.approval } : {}) }
   const deciding = step.weight === 0 ? [] : plan.checks.filter(check => check.onFailure !== 'Report')

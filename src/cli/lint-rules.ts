@@ -5,7 +5,7 @@ import type { Kind, World } from '../controller/world.ts'
 import { defaults } from '../rollout/defaults.ts'
 import { formatDuration } from '../rollout/duration.ts'
 import type { KubeObject } from '../rollout/objects.ts'
-import type { Plan } from '../rollout/plan.ts'
+import type { Plan, PlanSettings } from '../rollout/plan.ts'
 import { validate } from '../rollout/validate.ts'
 import type { Given } from './lint-files.ts'
 import { nearest } from './nearest.ts'
@@ -21,9 +21,8 @@ export interface Finding extends Position {
   readonly object: string
   readonly message: string
 }
-export interface LintSettings {
+export interface LintSettings extends PlanSettings {
   readonly clusterDomain: string
-  readonly scrapeIntervalMs: number
 }
 type Seen = Extract<Observation, { state: 'Seen' }>
 /** One Rollout that can be planned. */
@@ -52,7 +51,7 @@ export function findings(all: readonly Given[], settings: LintSettings): { reado
     if (problems.length > 0) found.push(...beside.filter(({ rule }) => ['WorkloadMissing', 'HPATargetsWorkload', 'ReplicasContested'].includes(rule)))
     else {
       rollouts.push({ given, plan: observation.plan })
-      found.push(...steps(given, observation.plan, settings), ...beside)
+      found.push(...steps(given, observation.plan), ...beside)
     }
   }
   return { findings: found, rollouts }
@@ -104,7 +103,7 @@ function isWhole(given: Given, found: Finding[]): boolean {
   return false
 }
 
-function steps(given: Given, { steps, checks, noData }: Plan, { scrapeIntervalMs }: LintSettings): Finding[] {
+function steps(given: Given, { steps, checks, noData, scrapeIntervalMs }: Plan): Finding[] {
   const least = defaults.holdScrapes * scrapeIntervalMs
   const short = checks.length === 0 ? [] : steps.filter(step => step.weight > 0 && step.holdMs < least).map(step => {
     const message = `spec.steps[${step.index}].hold: ${formatDuration(step.holdMs)} is shorter than five scrapes of ${formatDuration(scrapeIntervalMs)}, which its evidence needs: the step lasts ${formatDuration(least)} or more all the same`
@@ -161,7 +160,7 @@ function at({ given, all, plan, world }: Beside, severity: Finding['severity'], 
 const fields: Readonly<Record<string, string>> = {
   ServiceMissing: 'spec.service', PortMissing: 'spec.service.port', NameTaken: 'spec.service.name', HostTaken: 'spec.traffic', TargetClaimed: 'spec',
   BackendMissing: 'spec.backends', SubsetMissing: 'spec.backends', BackendWithoutWorkload: 'spec.backends', SelectorNotPlain: 'spec.workloadRef',
-  NotGranted: 'spec.traffic', WeightNotExpressible: 'spec.steps', CanaryOnlyRouteExposed: 'spec.traffic', UnroutedCallersReachCanary: 'spec.service',
+  SourceUnknown: 'spec.analysis.sourceRef', NotGranted: 'spec.traffic', WeightNotExpressible: 'spec.steps', CanaryOnlyRouteExposed: 'spec.traffic', UnroutedCallersReachCanary: 'spec.service',
 }
 
 function workload({ given, seen, plan, world }: Beside): Finding[] {

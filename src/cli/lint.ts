@@ -1,6 +1,10 @@
 /** `sluice lint`: manifests before they are applied, without a cluster. Exit code 0 clean, 1 problems, 2 usage. */
 import { createColors } from 'picocolors'
+import { effective, planSettings } from '../configuration/effective.ts'
+import type { PlanSettings } from '../rollout/plan.ts'
+import { defaultSource } from '../rollout/sources.ts'
 import { inColumns } from './columns.ts'
+import { rightConfigurationOf } from './config.ts'
 import { CliFailure, exitCodes, type Io } from './io.ts'
 import { readFiles, type Files } from './lint-files.ts'
 import { paceOf, type StepPace } from './lint-pace.ts'
@@ -14,7 +18,9 @@ export interface LintFlags {
   readonly namespace: string
   /** Requests a second; unset: nothing is estimated. */
   readonly traffic?: number
-  /** ms. */
+  /** Configuration file of the controller. */
+  readonly config?: string
+  /** Of the source `default`, where the configuration has none; ms. */
   readonly scrapeInterval: number
   /** ms. */
   readonly propagationDelay: number
@@ -33,7 +39,7 @@ interface Estimate {
 export function lint(flags: LintFlags, io: Io): number {
   const files = readFiles(flags.filename, flags.namespace)
   const ours = files.given.filter(({ object }) => object.apiVersion.startsWith('sluice.dev/'))
-  const found = findings(files.given, { clusterDomain: flags.clusterDomain, scrapeIntervalMs: flags.scrapeInterval })
+  const found = findings(files.given, { clusterDomain: flags.clusterDomain, ...planning(flags) })
   const unreadable = files.unreadable.map(({ file, position, message }): Finding => ({ file, ...position, severity: 'Error', rule: 'NotYaml', object: '', message }))
   const all = [...unreadable, ...found.findings]
   if (ours.length === 0 && all.length === 0) throw new CliFailure(`no resource of sluice.dev is in ${flags.filename.join(', ')}: name files or directories that hold one`, 2)
@@ -44,11 +50,20 @@ export function lint(flags: LintFlags, io: Io): number {
   else print(everything, estimates, files, ours.length, flags, io)
   return everything.some(one => isProblem(one, flags)) ? exitCodes.failed : exitCodes.done
 }
+/** What plans rest on. A source `default` that is not in the file may be that of --prometheus. */
+function planning({ config, scrapeInterval }: LintFlags): PlanSettings {
+  if (config === undefined) return { scrapeIntervalMs: scrapeInterval }
+  const merged = effective({ allowedHosts: [] }, rightConfigurationOf(config))
+  if (!merged.ok) throw new CliFailure(merged.problems.join('\nsluice: '), 2)
+  const settings = planSettings(merged.effective)
+  if (settings.sources?.[defaultSource] !== undefined) return settings
+  return { ...settings, scrapeIntervalMs: scrapeInterval, sources: { [defaultSource]: { scrapeIntervalMs: scrapeInterval }, ...settings.sources } }
+}
 const isProblem = ({ severity }: Finding, { strict }: LintFlags): boolean => severity === 'Error' || (strict === true && severity === 'Warning')
 
 function estimate({ given, plan }: Linted, flags: LintFlags, perSecond: number): Estimate {
   const { namespace, name } = given.object.metadata
-  return { rollout: `${namespace}/${name}`, file: given.file, steps: paceOf(plan, { perSecond, scrapeIntervalMs: flags.scrapeInterval, propagationDelayMs: flags.propagationDelay }) }
+  return { rollout: `${namespace}/${name}`, file: given.file, steps: paceOf(plan, { perSecond, propagationDelayMs: flags.propagationDelay }) }
 }
 /** Steps that this traffic never lets pass. */
 function tooSlow({ given, plan }: Linted, steps: readonly StepPace[]): Finding[] {

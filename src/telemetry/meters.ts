@@ -67,6 +67,8 @@ export const definitions = {
   sluice_events_total: { type: 'Counter', labels: ['result'], help: 'Kubernetes events: `Delivered`, `Refused` for good, `Failed` and to be tried again.' },
   sluice_messages_total: { type: 'Counter', labels: ['result'], help: 'Messages to notification channels, each try: `Delivered`; `Busy`: later; `Failed`: somebody must change something; `Refused`: this one is not taken.' },
   sluice_outbox_notes: { type: 'Gauge', labels: [], help: 'Notes in all outboxes that are not delivered, or have been within the last minute.' },
+  sluice_config_valid: { type: 'Gauge', labels: [], help: '1 where the configuration file is in force as it stands, 0 where it is wrong or gone and the one before is. No series without a file.' },
+  sluice_config_loaded_timestamp_seconds: { type: 'Gauge', labels: [], help: 'Since when the configuration that is in force is, as Unix time. No series without a file.' },
   sluice_build_info: { type: 'Gauge', labels: ['version'], help: 'Always 1.' },
   sluice_rollout_phase: { type: 'Gauge', labels: [...ofRollout, 'phase'], help: '1 for the present phase.' },
   sluice_rollout_condition: { type: 'Gauge', labels: [...ofRollout, 'type', 'reason'], help: '1 for each condition that is True.' },

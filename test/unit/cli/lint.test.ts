@@ -170,7 +170,7 @@ describe('at a given traffic', () => {
   const paces = (perSecond: number, more: Partial<RolloutSpec> = {}) => {
     const planned = plan({ ...spec, ...more }, 'a', { scrapeIntervalMs: 15_000 })
     if (!planned.ok) throw new Error(JSON.stringify(planned.problems))
-    return paceOf(planned.plan, { perSecond, scrapeIntervalMs: 15_000, propagationDelayMs: 10_000 })
+    return paceOf(planned.plan, { perSecond, propagationDelayMs: 10_000 })
   }
   test('the hold, the requests or the scrapes decide', () => {
     expect(paces(20).map(({ because, evidenceMs, lastsMs }) => [because, evidenceMs, lastsMs])).toEqual([
