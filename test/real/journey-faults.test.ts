@@ -122,6 +122,8 @@ describe.skipIf(missing)(`faults around a journey ${missing ?? ''}`, () => {
     } finally {
       await stage.prometheus.restart()
     }
+    // Resumed before the source answers again, it would be held again after its patience of three seconds.
+    await scene.reach('shop', 'an answer', ({ checks }) => checks.every(({ verdict }) => verdict !== 'Error'))
     await scene.ask('shop', 'Resume')
     expect(await scene.outcome('shop', 'shop:v2')).toBe('Promoted')
   })

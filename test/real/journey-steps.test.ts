@@ -74,6 +74,8 @@ describe.skipIf(missing)(`each step, and routes of one's own ${missing ?? ''}`, 
     const blocked = await scene.reach('shop', 'blocked', (now) => now.phase === 'Blocked' && now.message.includes('shop-stable'))
     expect(blocked.conditions.find(({ type }) => type === 'Stalled')?.reason).toBe('RouteLacksDoors')
     const http = ownRoute(scene)
+    // Whoever names the doors in a route does so once the proxies know them; a proxy that hears of the route first has nowhere to go.
+    await scene.known('shop-stable', 2)
     await scene.apply(virtualServices, { ...route, spec: { ...route.spec, http } })
     await idle(scene, 'shop:v1')
     await scene.push('shop', 'shop:v2')
@@ -101,6 +103,7 @@ describe.skipIf(missing)(`each step, and routes of one's own ${missing ?? ''}`, 
     await scene.reach('shop', 'not granted', (now) => JSON.stringify(now.conditions).includes('sluice.dev/allow-from'))
     await there(before, { 'sluice.dev/allow-from': scene.namespace })
     await scene.reach('shop', 'doors wanted', (now) => now.phase === 'Blocked' && now.message.includes('shop-stable'))
+    await scene.known('shop-stable', 2)
     await own(http)
     await there(http)
     await idle(scene, 'shop:v1')
