@@ -138,7 +138,7 @@ function besides(beside: Beside): Finding[] {
   const remarks = seen.remarks.map(({ type, message }) => at(beside, type === 'UnroutedCallersReachCanary' ? 'Note' : 'Warning', type, message))
   const dependencies = seen.dependencies.filter(({ state }) => state === 'Missing' && beside.world.list('Rollout', given.object.metadata.namespace).length > 1)
     .map(({ name, message }) => finding(given, 'Warning', 'DependencyMissing', message, `spec.dependsOn[${plan.dependsOn.indexOf(name)}].name`))
-  return once([...workload(beside), ...blockers, ...routes, ...remarks, ...dependencies, ...replicas(beside)])
+  return once([...workload(beside), ...blockers, ...routes, ...remarks, ...dependencies, ...replicas(beside), ...secrets(beside)])
 }
 const givenOf = (all: readonly Given[], object: KubeObject | undefined): Given | undefined => object && all.find(given => given.object === object)
 function once(all: readonly Finding[]): Finding[] {
@@ -161,6 +161,7 @@ const fields: Readonly<Record<string, string>> = {
   ServiceMissing: 'spec.service', PortMissing: 'spec.service.port', NameTaken: 'spec.service.name', HostTaken: 'spec.traffic', TargetClaimed: 'spec',
   BackendMissing: 'spec.backends', SubsetMissing: 'spec.backends', BackendWithoutWorkload: 'spec.backends', SelectorNotPlain: 'spec.workloadRef',
   SourceUnknown: 'spec.analysis.sourceRef', NotGranted: 'spec.traffic', WeightNotExpressible: 'spec.steps', CanaryOnlyRouteExposed: 'spec.traffic', UnroutedCallersReachCanary: 'spec.service',
+  TrackedConfigUnused: 'spec.trackedConfig',
 }
 
 function workload({ given, seen, plan, world }: Beside): Finding[] {
@@ -171,6 +172,19 @@ function workload({ given, seen, plan, world }: Beside): Finding[] {
   const near = nearest(plan.workload, names)
   const remedy = near === undefined ? `there are ${names.slice(0, 5).join(', ')}` : `did you mean ${near}?`
   return [finding(given, 'Error', 'WorkloadMissing', `${field}: no Deployment ${plan.workload} of namespace ${namespace} is among the files: ${remedy}`, field)]
+}
+
+/** A tracked Secret is read and copied by Roles alone; one among the files is taken for bound. */
+function secrets({ given, all, seen }: Beside): Finding[] {
+  const { namespace } = given.object.metadata
+  const rules: Record<string, string[] | undefined>[] = all.filter(({ object }) => object.kind === 'Role' && object.metadata.namespace === namespace).flatMap(({ object }) => (Array.isArray(object['rules']) ? object['rules'] : []))
+  const grants = (verb: string, name?: string): boolean => rules.some(({ resources = [], verbs = [], resourceNames }) =>
+    resources.includes('secrets') && verbs.includes(verb) && (name === undefined ? resourceNames === undefined : resourceNames?.includes(name) ?? false))
+  return (seen.spec.trackedConfig ?? []).flatMap(({ kind, name }, index) => {
+    if (kind !== 'Secret' || name === undefined || (grants('get', name) && grants('create'))) return []
+    const message = `Secret ${name} is tracked, and no Role among the files lets the controller get it and create Secrets: docs/security.md has the commands, unless they were typed already`
+    return [finding(given, 'Note', 'SecretNeedsRole', message, `spec.trackedConfig[${index}]`)]
+  })
 }
 
 /** Counts in Git that something else keeps. */

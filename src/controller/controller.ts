@@ -15,6 +15,7 @@ import { goneRollouts, type Absences } from './gone.ts'
 import { Metering } from './metering.ts'
 import { notifying as putTogether, type NotifyOptions } from './notifying.ts'
 import type { Sightings } from './observe/sightings.ts'
+import { type Derive, Originals } from './originals.ts'
 import { Queue } from './queue.ts'
 import { reconcile } from './reconcile.ts'
 import { timed } from './server-clock.ts'
@@ -37,6 +38,8 @@ export interface ControllerOptions {
   readonly random: () => number
   /** Unset: nothing is measured. */
   readonly meters?: Meters
+  /** How the digest of a Secret is made, so that nobody guesses from it. Unset: slowly. */
+  readonly derive?: Derive
   /** How messages are sent. Unset: to public addresses only. */
   readonly notify?: NotifyOptions
 }
@@ -78,6 +81,7 @@ export function startController(options: ControllerOptions): Controller {
     onFlood: key => log.warn(named(key), 'its objects change again and again, so it is looked at more slowly: does another controller write the same fields?'),
   })
   const fetcher = new Fetcher({ clock, source: metering.source(options.source), wake: key => leading && queue.add(key, 'Closing') })
+  const originals = new Originals({ api, clock, random, derive: options.derive, wake: key => leading && queue.add(key, 'Rest') })
   const teller = new Teller({ clock, log, publish: publisher(api, options, meters) })
   const caches: Caches = startCaches({
     api, clock, log, random, namespace: options.namespace,
@@ -87,6 +91,7 @@ export function startController(options: ControllerOptions): Controller {
       const woken = wakes.of(kind, change)
       if (!leading) return
       if (kind === 'NotificationChannel') notifying.changed(change)
+      if (kind === 'ConfigMap') originals.changed(change)
       metering.changed(kind, change, woken)
       for (const { key, lane } of woken) queue.add(key, lane)
     },
@@ -94,7 +99,7 @@ export function startController(options: ControllerOptions): Controller {
   })
   const notifying = putTogether({ ...options.notify, meters, api, clock, log, random, world: caches, clusterDomain: settings.clusterDomain, wake: key => leading && queue.add(key, 'Rest') })
   const mayRaise = () => leading && (lease === undefined || lease.mayRaise())
-  const ownSurroundings = surroundings({ api, clock, log, settings: () => settings, caches, fetcher, teller, notifying, mayRaise, clockOffsetMs: offset, sightings, isGone: key => gone.has(key), forget })
+  const ownSurroundings = surroundings({ api, clock, log, settings: () => settings, caches, fetcher, teller, notifying, originals, mayRaise, clockOffsetMs: offset, sightings, isGone: key => gone.has(key), forget })
   const around = metering.around(ownSurroundings, fetcher)
   const unread = meters.read(() => gauges({ world: caches, queue, metering, leading: () => leading }))
 
@@ -114,6 +119,7 @@ export function startController(options: ControllerOptions): Controller {
   function forget(key: string): void {
     sightings.delete(key)
     fetcher.forget(key)
+    originals.forget(key)
     const uid = uids.get(key)
     uids.delete(key)
     if (uid === undefined) return
@@ -140,6 +146,7 @@ export function startController(options: ControllerOptions): Controller {
     sweeping?.cancel()
     absences.clear()
     fetcher.stop()
+    originals.stop()
     teller.stop()
     notifying.stop()
     // A new lead begins with what is there then.

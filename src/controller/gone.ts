@@ -6,6 +6,7 @@ import type { KubeObject } from '../rollout/objects.ts'
 import type { RolloutSpec } from '../rollout/schema.ts'
 import { type Observation, observeRollout } from './observe.ts'
 import type { Sightings } from './observe/sightings.ts'
+import type { Contents } from './observe/tracked.ts'
 import type { World } from './world.ts'
 
 /** By key (`namespace/name`): Unix ms since when a Rollout with remnants has been absent from a complete list. */
@@ -29,7 +30,7 @@ export function goneRollouts(world: World, absences: Absences, now: number): { r
 }
 
 /** What is left of a gone Rollout as if it were being deleted, with the spec that its doors or revisions remember. Gone: nothing is left, or it came back. */
-export function observeGone(world: World, key: string, settings: Settings, memory: Sightings, now: number): Observation {
+export function observeGone(world: World, key: string, settings: Settings, memory: Sightings, now: number, contents?: Contents): Observation {
   const [namespace = '', name = ''] = key.split('/')
   if (world.state('Rollout') !== 'Synced') return { state: 'Syncing', kinds: ['Rollout'] }
   if (world.get('Rollout', namespace, name)) return { state: 'Gone' }
@@ -39,7 +40,7 @@ export function observeGone(world: World, key: string, settings: Settings, memor
   const rollout: KubeObject = {
     apiVersion: 'sluice.dev/v1alpha1', kind: 'Rollout', metadata: { name, namespace, uid: '', deletionTimestamp: iso(now) }, spec,
   }
-  return observeRollout(world, rollout, settings, memory, now)
+  return observeRollout(world, rollout, settings, memory, now, contents ? { contents } : {})
 }
 
 /** Keys of absent Rollouts of which a revision, or a door that leads to one, is left. Doors that lead to the user's own pods stay for good. */

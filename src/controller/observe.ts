@@ -20,6 +20,7 @@ import { dependenciesSeen, requestsSeen } from './observe/requests.ts'
 import { type Route, routeBlockers, routeRemarks, routeSeen, routesOf } from './observe/routes.ts'
 import { type Scope, scopeOf, timeOf } from './observe/scope.ts'
 import { sight, type Sightings } from './observe/sightings.ts'
+import { type Contents, trackedBlockers } from './observe/tracked.ts'
 import { revisionSeen, revisionUpkeep, templateRevision, workloadSeen } from './observe/workload.ts'
 import { type Kind, watched, type World } from './world.ts'
 
@@ -36,6 +37,8 @@ export interface Known {
   /** Facts that no object tells: channels that do not work. */
   readonly remarks?: Seen['remarks']
   readonly clockOffsetMs?: number
+  /** What was read of tracked ConfigMaps and Secrets. Left out, nobody reads them, and nothing is said of them. */
+  readonly contents?: Contents
 }
 export type Observation =
   /** `problems`: the spec as it stands is invalid; seen.spec and plan are what could be saved of it, enough to lower and to abort. */
@@ -59,7 +62,7 @@ export function observe(world: World, key: string, settings: Settings, memory: S
 
 /** The same for a Rollout object that need not be in the cache (gone.ts makes one of what is left of a deleted Rollout). */
 export function observeRollout(world: World, rollout: KubeObject, settings: Settings, memory: Sightings, now: number, known: Known = {}): Observation {
-  const scope = underway(scopeOf(world, rollout, settings))
+  const scope = underway(scopeOf(world, rollout, settings, known.contents))
   const arms = leading(scope, armsOf(scope.spec, scope.plan.name, scope.namespace, settings.clusterDomain))
   const routes = arms ? routesOf(scope, arms) : []
   const view = scope.spec.backends && arms ? viewOfBackends(backendsSeen(scope, arms)) : viewOfRevisions(scope, arms)
@@ -79,7 +82,7 @@ export function observeRollout(world: World, rollout: KubeObject, settings: Sett
     ...(known.clockOffsetMs === undefined ? {} : { clockOffsetMs: known.clockOffsetMs }),
     dependencies: dependenciesSeen(scope),
     blockers: [
-      ...blockersOf(scope, view.templateRevision), ...view.blockers,
+      ...blockersOf(scope, view.templateRevision), ...view.blockers, ...trackedBlockers(scope, view.templateRevision, known.contents !== undefined),
       ...routes.flatMap((route, index) => [...routeBlockers(scope, route, routesSeen[index]!), ...managedBlockers(scope, route)]),
     ],
     remarks: [...remarksOf(scope), ...routes.flatMap(routeRemarks), ...(known.remarks ?? [])],

@@ -17,7 +17,9 @@ import type { Fetcher } from './fetch.ts'
 import { observeGone } from './gone.ts'
 import { observe, type Observation } from './observe.ts'
 import type { Sightings } from './observe/sightings.ts'
+import { type Contents, isUnread } from './observe/tracked.ts'
 import type { Notifying } from './notifying.ts'
+import type { Originals } from './originals.ts'
 import type { Asked, Observed, Surroundings } from './reconcile.ts'
 import type { About, Teller } from './tell.ts'
 
@@ -31,6 +33,7 @@ export interface SurroundingsOptions {
   readonly fetcher: Fetcher
   readonly teller: Teller
   readonly notifying: Notifying
+  readonly originals: Originals
   readonly mayRaise: () => boolean
   /** API server's clock minus ours, ms. */
   readonly clockOffsetMs: () => number
@@ -45,7 +48,7 @@ type SeenNow = Extract<Observation, { state: 'Seen' }>
 
 /** The surroundings of every pass of this process. */
 export function surroundings(options: SurroundingsOptions): Surroundings {
-  const { api, clock, caches, fetcher, teller, notifying } = options
+  const { api, clock, caches, fetcher, teller, notifying, originals } = options
   const kept = new Map<string, string>()
   /** Said once by this process, since there is no status left that could say it. */
   const sayKept = (key: string, { seen, plan }: SeenNow, now: number): void => {
@@ -71,14 +74,19 @@ export function surroundings(options: SurroundingsOptions): Surroundings {
       if (memory === undefined) options.sightings.set(key, (memory = new Map()))
       const rollout = caches.get('Rollout', ...split(key))
       const told = rollout === undefined ? {} : { delivered: notifying.settled(rollout, teller.delivered(rollout.metadata.uid ?? '')), remarks: notifying.remarks(rollout) }
-      const known = { readings: fetcher.readings(key), ...told, clockOffsetMs: options.clockOffsetMs() }
+      const contents: Contents = (namespace, object) => originals.content(namespace, object)
+      const known = { readings: fetcher.readings(key), ...told, contents, clockOffsetMs: options.clockOffsetMs() }
       const settings = options.settings()
       const observation = observe(caches, key, settings, memory, now, known)
-      if (observation.state !== 'Gone') return observation.state === 'Seen' ? observed(observation, options, settings, 'Here') : undefined
-      const left = options.isGone(key) ? observeGone(caches, key, settings, memory, now) : observation
+      if (observation.state === 'Syncing') return undefined
+      const left = observation.state === 'Gone' && options.isGone(key) ? observeGone(caches, key, settings, memory, now, contents) : observation
       if (left.state === 'Seen') {
-        sayKept(key, left, now)
-        return observed(left, options, settings, 'Gone')
+        const { tracked } = left.raw.scope
+        originals.update(key, tracked)
+        // As caches that are not complete: where no status remembers what was wanted, the first read, which takes seconds at most, is waited for.
+        if (left.seen.status === undefined && isUnread(tracked)) return undefined
+        if (observation.state === 'Gone') sayKept(key, left, now)
+        return observed(left, options, settings, observation.state === 'Gone' ? 'Gone' : 'Here')
       }
       kept.delete(key)
       options.forget(key)

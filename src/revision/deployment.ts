@@ -1,8 +1,9 @@
 /** A revision as a Deployment of ours. */
 import type { KubeObject, OwnerReference } from '../rollout/objects.ts'
 import { digest } from './canonical.ts'
-import { commitAnnotation, injectedAnnotation, revisionLabel, rolloutLabel, sentAnnotation } from './marks.ts'
+import { commitAnnotation, copiesPendingAnnotation, injectedAnnotation, revisionLabel, rolloutLabel, sentAnnotation } from './marks.ts'
 import { differences, templateOf } from './template.ts'
+import { absent, trackedAnnotation, type TrackedRecord, withCopies } from './tracked.ts'
 
 export interface NewRevision {
   readonly workload: KubeObject
@@ -12,14 +13,18 @@ export interface NewRevision {
   readonly replicas: number
   /** Annotations by which the Rollout is remembered (memoryOf). */
   readonly memory?: Readonly<Record<string, string>>
+  /** Configuration that it reads from copies; default none. With any it has no pods until they are made. */
+  readonly tracked?: readonly TrackedRecord[]
 }
 
 /**
  * The Deployment to create for a revision: the workload's pod template with our two labels, its `minReadySeconds` and `strategy`, and nothing of its
  * metadata: marks of Argo CD, Flux or Helm would get production pruned with the template.
  */
-export function revisionDeployment({ workload, rollout, revision, replicas, memory }: NewRevision): KubeObject {
-  const { selector, template, minReadySeconds, strategy } = workload.spec
+export function revisionDeployment({ workload, rollout, revision, replicas, memory, tracked = [] }: NewRevision): KubeObject {
+  const { selector, minReadySeconds, strategy } = workload.spec
+  const template = withCopies(workload.spec.template, tracked)
+  const pending = tracked.some(({ copy, digest: content }) => copy !== undefined && content !== absent)
   const labels = { [rolloutLabel]: rollout, [revisionLabel]: revision }
   const commit = commitOf(workload)
   return {
@@ -29,11 +34,14 @@ export function revisionDeployment({ workload, rollout, revision, replicas, memo
       name: revision,
       namespace: workload.metadata.namespace,
       labels,
-      annotations: { ...memory, [sentAnnotation]: digest(templateOf(workload)), ...(commit ? { [commitAnnotation]: commit } : {}) },
+      annotations: {
+        ...memory, [sentAnnotation]: digest(templateOf(workload)), ...(commit ? { [commitAnnotation]: commit } : {}),
+        ...(tracked.length > 0 ? (trackedAnnotation(tracked) as Record<string, string>) : {}), ...(pending ? { [copiesPendingAnnotation]: 'true' } : {}),
+      },
       ownerReferences: [ownedBy(workload)],
     },
     spec: {
-      replicas,
+      replicas: pending ? 0 : replicas,
       selector: { ...selector, matchLabels: { ...selector?.matchLabels, [revisionLabel]: revision } },
       template: { ...template, metadata: { ...template?.metadata, labels: { ...template?.metadata?.labels, ...labels } } },
       ...(minReadySeconds === undefined ? {} : { minReadySeconds }),

@@ -77,8 +77,8 @@ export function leadsTo(door: KubeObject, workload: KubeObject | undefined): str
 
 /** What doors, and revisions at their creation, remember of their Rollout, so that they can be put back when it no longer exists. */
 export function memoryOf(spec: RolloutSpec): Readonly<Record<string, string>> {
-  const { workloadRef, service, traffic, deletionPolicy = 'Restore' } = spec
-  return { [deletionPolicyAnnotation]: deletionPolicy, [rolloutSpecAnnotation]: canonicalJson({ workloadRef, service, traffic }) }
+  const { workloadRef, service, traffic, trackedConfig, deletionPolicy = 'Restore' } = spec
+  return { [deletionPolicyAnnotation]: deletionPolicy, [rolloutSpecAnnotation]: canonicalJson({ workloadRef, service, traffic, trackedConfig }) }
 }
 
 function portOf(port: Partial<ServicePort> & { port: number }): ServicePort {

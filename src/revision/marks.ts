@@ -13,6 +13,12 @@ export const rolloutSpecAnnotation = 'sluice.dev/rollout-spec'
 export const sentAnnotation = 'sluice.dev/template-sent'
 /** On a revision: JSON list of the differences that mutating webhooks made at its creation. */
 export const injectedAnnotation = 'sluice.dev/injected'
+/** On a revision: JSON list of the ConfigMaps and Secrets that are tracked for it, each with the digest of its content and the name of its copy. */
+export const trackedConfigAnnotation = 'sluice.dev/tracked-config'
+/** On a revision whose copies are not all made: no pod of it may start yet. */
+export const copiesPendingAnnotation = 'sluice.dev/copies-pending'
+/** On a copy of a ConfigMap or Secret: the name of the original. */
+export const copyOfAnnotation = 'sluice.dev/copy-of'
 /** On a revision, copied from the workload: the commit it was built from. */
 export const commitAnnotation = 'sluice.dev/commit'
 /** On a user's traffic object: namespaces (comma separated) whose Rollouts may move its weights. */

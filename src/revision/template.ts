@@ -2,6 +2,7 @@
 import type { KubeObject } from '../rollout/objects.ts'
 import { canonicalJson, digest, normalized } from './canonical.ts'
 import { injectedAnnotation, revisionLabel, rolloutLabel, sentAnnotation } from './marks.ts'
+import { sameContent, trackedIn, type TrackedNow, withOriginals } from './tracked.ts'
 
 /** One difference between two JSON trees. `path` is a JSON pointer; `to` is absent for Removed, `from` for Added. */
 export interface Difference {
@@ -11,9 +12,12 @@ export interface Difference {
   readonly to?: unknown
 }
 
-/** `spec.template` of a Deployment without our labels, without nulls, keys sorted: what equality and names are about. */
+/**
+ * `spec.template` of a Deployment without our labels, without nulls, keys sorted, and with the names of the originals where a revision reads copies:
+ * what equality and names are about.
+ */
 export function templateOf(deployment: KubeObject): unknown {
-  const template = structuredClone(deployment.spec?.template ?? {})
+  const template = withOriginals(structuredClone(deployment.spec?.template ?? {}), trackedIn(deployment))
   const labels = template.metadata?.labels
   if (labels) {
     delete labels[rolloutLabel]
@@ -37,9 +41,15 @@ export function differences(from: unknown, to: unknown, path = ''): Difference[]
 
 /**
  * Whether the workload's live template is the one that this revision runs. Both were defaulted by the same API server; what mutating webhooks
- * changed at the revision's creation is left out. Until that is written down, the digest of what was sent decides.
+ * changed at the revision's creation is left out. Until that is written down, the digest of what was sent decides. `tracked`: the configuration that
+ * counts as part of it, as it is now.
  */
-export function sameRevision(workload: KubeObject, revision: KubeObject): boolean {
+export function sameRevision(workload: KubeObject, revision: KubeObject, tracked: readonly TrackedNow[] = []): boolean {
+  return sameTemplate(workload, revision) && sameContent(revision, tracked)
+}
+
+/** The same without any configuration. */
+export function sameTemplate(workload: KubeObject, revision: KubeObject): boolean {
   const live = templateOf(workload)
   const injected = injectedInto(revision)
   if (differences(live, templateOf(revision)).every((difference) => injected.some((known) => covers(known, difference)))) return true

@@ -46,7 +46,7 @@ function doorsBeforeRoutes(pass: Pass): boolean {
 
 export function adopting(pass: Pass): void {
   const wanted = target(pass.seen)
-  const nothing = pass.seen.revisions.length === 0 && (['stable', 'canary'] as const).every((door) => [undefined, 'Workload'].includes(pass.seen.doors[door].leadsTo))
+  const nothing = pass.seen.revisions.every((revision) => revision.pending) && (['stable', 'canary'] as const).every((door) => [undefined, 'Workload'].includes(pass.seen.doors[door].leadsTo))
   // The template moved on before anything of ours stood: it is what runs, so it is what is adopted.
   if (nothing && wanted !== undefined && wanted !== pass.next.stable?.revision) pass.next.stable = describe(pass, wanted)
   const stable = pass.next.stable!.revision

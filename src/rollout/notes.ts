@@ -102,7 +102,7 @@ function checkNotes(before: RolloutStatus | undefined, after: RolloutStatus): Dr
     message: `${check.name} ${check.value ?? ''} misses ${check.bound}: ${check.message ?? ''}`,
   }))
 }
-const told = new Set(['Stalled', 'StableBroken', 'ReplicasContested', 'TrafficNotMoving', 'UnroutedCallersReachCanary', 'CanaryOnlyRouteExposed', 'StableNotRestartable', 'RestSplitDiffers', 'BackendsNotSwapped'])
+const told = new Set(['Stalled', 'StableBroken', 'ReplicasContested', 'TrafficNotMoving', 'UnroutedCallersReachCanary', 'CanaryOnlyRouteExposed', 'StableNotRestartable', 'TrackedConfigMissing', 'TrackedConfigUnreadable', 'RestSplitDiffers', 'BackendsNotSwapped'])
 function conditionNotes(before: RolloutStatus | undefined, after: RolloutStatus): Draft[] {
   const fresh = after.conditions.filter((condition) => {
     const old = before?.conditions.find((candidate) => candidate.type === condition.type)

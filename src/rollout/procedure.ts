@@ -35,6 +35,7 @@ export const ready = (revision: string, count: number): Step => (pass) => {
   // A revision is made from the template, so only from its own: another one under its name would be unproven and pass for it.
   if (!found && target(pass.seen) !== revision) return waitFor(gone(pass, revision))
   if (!found) return waitFor(`${revision} to be ready (0 of ${count} pods)`, { type: 'CreateRevision', revision, replicas: count })
+  if (found.pending) return waitFor(`${revision} to have its copies of configuration`)
   const scale: Action[] = found.replicas < count && !pass.seen.backends ? [{ type: 'Scale', revision, replicas: count }] : []
   if (found.ready >= count && scale.length === 0 && (!pass.seen.backends || found.complete)) return done
   const trouble = found.trouble ? `: ${found.trouble.reason}: ${found.trouble.message}` : ''

@@ -37,11 +37,11 @@ export const restored: Step = (pass) => {
   const count = wantedCount(pass)
   const others = pass.seen.revisions.filter((revision) => revision.name !== stable)
   const drained: Step = inOrder(when(carriesNothing(pass, 'canary') && pass.seen.doors.canary.leadsTo !== 'Workload', leads('canary', stable)), ...others.map((revision) => scaled(revision.name, 0)))
-  // Never a failed or unproven template into production: then the revision keeps serving as it is.
-  if (workload.templateRevision !== stable) return inOrder(toProven, propagated, drained)(pass)
   // Once the stable door is gone or leads to the user's pods, turning it back would begin everything anew.
   const { own } = pass.seen.doors
   const handedOver = isRoute(pass) ? own.leadsTo === 'Workload' : pass.seen.doors.stable.state !== 'Present' || pass.seen.doors.stable.leadsTo === 'Workload'
+  // Never a failed or unproven template, or configuration, into production: then the revision keeps serving as it is.
+  if (workload.templateRevision !== stable || (workload.configUnknown && !handedOver)) return inOrder(toProven, propagated, drained)(pass)
   return inOrder(
     when(!handedOver, inOrder(toProven, propagated, drained)),
     workloadAt(count),
@@ -61,7 +61,12 @@ const isRoute = (pass: Pass): boolean => pass.seen.doors.own.state === 'Route'
 export function keptServing(seen: Seen, plan: Plan, now: number): string | undefined {
   if (plan.deletionPolicy === 'Orphan' || seen.backends || seen.workload.state !== 'Present') return undefined
   const stable = rebuilt(seen, now).stable?.revision
-  if (stable === undefined || stable === seen.workload.templateRevision) return undefined
+  const { templateRevision, changedConfig, configUnknown } = seen.workload
+  if (stable === undefined || (stable === templateRevision && !configUnknown)) return undefined
+  if (configUnknown || changedConfig) {
+    const what = changedConfig ? `${changedConfig.join(', ')} is not what was proven` : 'what it tracks is gone or cannot be read'
+    return `the Rollout is gone, but ${what}: Deployment ${stable} keeps serving with its copies. Put it back, and Deployment ${plan.workload} takes over`
+  }
   const images = seen.revisions.find(({ name }) => name === stable)?.images.join(', ')
   return `the Rollout is gone, but Deployment ${plan.workload} has a template that is not proven: Deployment ${stable} keeps serving as it is. Put its pod template${images ? ` (${images})` : ''} back into ${plan.workload}, which then takes over`
 }

@@ -28,7 +28,8 @@ export function idle(pass: Pass): void {
 }
 function notice(pass: Pass, revision: string): void {
   pass.next.canary = { ...describe(pass, revision), ...(pass.seen.backends ? { backend: pass.seen.backends.canaryBackend } : {}) }
-  enter(pass, 'Waiting', `${revision} is neither stable nor failed`)
+  const changed = pass.seen.workload.state === 'Present' ? pass.seen.workload.changedConfig : undefined
+  enter(pass, 'Waiting', `${revision} is neither stable nor failed${changed ? `: ${changed.join(', ')} changed` : ''}`)
 }
 
 /** Backends: a journey starts on a new backend, or on the canary's new template while it carries nothing; swapped roles are an acknowledgement. */

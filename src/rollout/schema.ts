@@ -5,7 +5,9 @@ import { exactlyOne, named, ruled } from './rule.ts'
 import * as scalar from './scalars.ts'
 import { notifications } from './schema-channel.ts'
 import { patience } from './schema-defaults.ts'
-import { backendsRules, managedRules, requestRules, routeRefsRules, specRules, stepsRules, virtualServiceRefsRules } from './spec-rules.ts'
+import {
+  backendsRules, managedRules, requestRules, routeRefsRules, specRules, stepsRules, trackedConfigRules, trackedRules, virtualServiceRefsRules,
+} from './spec-rules.ts'
 
 export * from './schema-channel.ts'
 export * from './schema-defaults.ts'
@@ -226,6 +228,16 @@ export const window = z.strictObject({
   duration: positiveDuration.describe('How long it stays open.'),
   timeZone: scalar.timeZone.optional().describe('IANA time zone of `cron`. Default `Etc/UTC`.'),
 })
+export const tracked = ruled(
+  z.strictObject({
+    kind: z.enum(['ConfigMap', 'Secret']).describe('Kind of the object.'),
+    name: objectName.optional().describe(
+      'Its name, in the namespace of the Rollout. Required of a Secret, which the controller reads only where a Role grants exactly this one. Default: every '
+      + 'ConfigMap that the template names.',
+    ),
+  }),
+  ...trackedRules,
+)
 export const spec = ruled(
   z.strictObject({
     workloadRef: workloadRef.optional().describe(
@@ -235,6 +247,10 @@ export const spec = ruled(
     backends: backends.optional().describe(
       'Two existing Services, or two subsets of one host. Sluice moves only the weights of your own routes between them. Exactly one of '
       + '`workloadRef` and `backends`.',
+    ),
+    trackedConfig: ruled(z.array(tracked).min(1).max(32), ...trackedConfigRules).optional().describe(
+      'ConfigMaps and Secrets that are part of a version: a change of their content is released like a change of the template, and each version reads '
+      + 'immutable copies of its own. Default: none, and every version reads the objects as they are. Only with `workloadRef`.',
     ),
     replicas: count(0, 100_000).optional().describe(
       'Wanted pods of the service. Leave it out where an autoscaler scales this Rollout. Default: the count of the Deployment at adoption. '

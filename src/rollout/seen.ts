@@ -37,8 +37,8 @@ export interface Seen {
   readonly blockers: readonly Blocker[]
   /** Facts that become conditions of their own: UnroutedCallersReachCanary, CanaryOnlyRouteExposed, StableNotRestartable … */
   readonly remarks: readonly { readonly type: string; readonly reason: string; readonly message: string }[]
-  /** Our own objects that are absent or out of step (ports of doors, mirrored DestinationRules, fields of a managed route other than weights). */
-  readonly upkeep: readonly { readonly key: string; readonly what: 'Door' | 'Policy' | 'Route' | 'Revision' }[]
+  /** Our own objects that are absent or out of step (ports of doors, mirrored DestinationRules, fields of a managed route other than weights, copies of configuration). */
+  readonly upkeep: readonly { readonly key: string; readonly what: 'Door' | 'Policy' | 'Route' | 'Revision' | 'Copies' }[]
   /** For each of `watchpoints(seen)`: since when its value is what it is, as far as this process has seen. */
   readonly since: Readonly<Record<string, number>>
 }
@@ -46,10 +46,14 @@ export type WorkloadSeen =
   | {
       readonly state: 'Present'
       readonly generation: number
-      /** The revision that the template is: an existing one of equal template, else the name it will get. */
+      /** The revision that the template, with its tracked configuration, is: an existing one that is equal, else the name it will get. */
       readonly templateRevision: string
       readonly images: readonly string[]
       readonly commit?: string
+      /** Tracked objects, as `ConfigMap app`, by whose content alone it differs from stable. */
+      readonly changedConfig?: readonly string[]
+      /** Some tracked object is gone or cannot be read: what a new pod of the template would read is not known. */
+      readonly configUnknown?: boolean
       readonly replicas: number
       readonly ready: number
       /** Field manager that last wrote spec.replicas, and whether it is a GitOps tool. `byDefault`: a whole manifest left it at 1, as the API server does where the manifest has no count. */
@@ -70,6 +74,8 @@ export interface RevisionSeen {
   readonly complete: boolean
   /** A pod that will not get ready by waiting: CrashLoopBackOff, ImagePullBackOff, CreateContainerConfigError, Unschedulable, quota … */
   readonly trouble?: { readonly reason: string; readonly message: string; readonly crash: boolean }
+  /** Its copies of configuration are not made yet: it must not have pods. */
+  readonly pending?: boolean
   /** Generation and availability of the workload that rolls it, for backends. */
   readonly terminating: boolean
 }

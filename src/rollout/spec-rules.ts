@@ -52,6 +52,27 @@ export const routeRefsRules: readonly Rule<readonly RouteRef[]>[] = [
   },
 ]
 
+interface Tracked { kind: string; name?: string | undefined }
+export const trackedRules: readonly Rule<Tracked>[] = [
+  {
+    cel: "self.kind != 'Secret' || has(self.name)",
+    message: 'a Secret is tracked by its name: add name, and a Role that lets the controller get it',
+    holds: ({ kind, name }) => kind !== 'Secret' || name !== undefined,
+  },
+]
+export const trackedConfigRules: readonly Rule<readonly Tracked[]>[] = [
+  {
+    cel: 'self.all(a, self.exists_one(b, a.kind == b.kind && (has(a.name) == has(b.name)) && (!has(a.name) || a.name == b.name)))',
+    message: 'each object is named once: remove one of two entries that are alike',
+    holds: (entries) => entries.every((entry) => entries.filter((other) => entry.kind === other.kind && entry.name === other.name).length === 1),
+  },
+  {
+    cel: "!self.exists(a, a.kind == 'ConfigMap' && !has(a.name)) || self.filter(a, a.kind == 'ConfigMap').size() == 1",
+    message: 'an entry {kind: ConfigMap} without a name means all of them: remove it, or the ones with names',
+    holds: (entries) => !entries.some(({ kind, name }) => kind === 'ConfigMap' && name === undefined) || entries.filter(({ kind }) => kind === 'ConfigMap').length === 1,
+  },
+]
+
 interface Step { name?: string | undefined; weight: number | string; scale?: number | string | undefined }
 const last = 'self[size(self) - 1].weight'
 export const stepsRules: readonly Rule<readonly Step[]>[] = [
@@ -91,12 +112,13 @@ interface Spec {
     kubernetes?: unknown
   } | undefined
   analysis?: { telemetry?: string | undefined } | undefined
+  trackedConfig?: unknown
   replicas?: unknown
   revisionHistoryLimit?: unknown
   steps: readonly Step[]
 }
 const doorNameShape = new RegExp(servicePattern)
-const notWithBackends = (field: 'service' | 'replicas' | 'revisionHistoryLimit', why: string): Rule<Spec> => ({
+const notWithBackends = (field: 'service' | 'replicas' | 'revisionHistoryLimit' | 'trackedConfig', why: string): Rule<Spec> => ({
   cel: `!(has(self.backends) && has(self.${field}))`,
   message: `${field} belongs to workloadRef: ${why}; remove it`,
   holds: (spec) => spec.backends === undefined || spec[field] === undefined,
@@ -124,6 +146,7 @@ export const specRules: readonly Rule<Spec>[] = [
   notWithBackends('service', 'backends are Services of your own'),
   notWithBackends('replicas', 'Sluice does not scale backends'),
   notWithBackends('revisionHistoryLimit', 'Sluice keeps no versions of backends'),
+  notWithBackends('trackedConfig', 'the pods of backends are not made by Sluice'),
   {
     cel: '!(has(self.backends) && self.steps.exists(s, has(s.scale)))',
     message: 'steps with scale belong to workloadRef: Sluice does not scale backends; remove scale',

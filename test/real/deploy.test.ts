@@ -211,7 +211,7 @@ function previous(objects: readonly KubeObject[]): readonly KubeObject[] {
     }
     if (old.kind === 'Deployment') old.spec.template.spec.containers[0].image = 'registry.example.com/sluice/sluice:0.0.9'
     if (old.kind === 'ClusterRole' && old.metadata.name === 'sluice-controller') {
-      old.rules = [...old.rules.filter(({ resources }: Rule) => !resources.includes('configmaps') || resources.length > 1), { apiGroups: [''], resources: ['secrets'], verbs: ['list'] }]
+      old.rules = [...old.rules.map((rule: Rule) => (rule.resources.includes('configmaps') ? { ...rule, verbs: ['list', 'watch'] } : rule)), { apiGroups: [''], resources: ['secrets'], verbs: ['list'] }]
     }
     return old as KubeObject
   })

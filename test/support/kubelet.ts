@@ -1,4 +1,5 @@
 /** A kubelet and scheduler for a real API server: binds pods to one node, writes their status, lets terminating ones go. Nothing runs. */
+import { configRefs } from '../../src/revision/config-refs.ts'
 import type { KubeObject } from '../../src/rollout/objects.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { follow, keyOf } from './follow.ts'
@@ -28,7 +29,7 @@ export interface Kubelet {
 
 const node = 'node-model'
 
-/** Starts the model. An image tag that contains `never-ready`, `crash`, `slow`, `image-pull`, `config-error` or `pending` makes its pods so. */
+/** Starts the model. A pod starts once the ConfigMaps and Secrets that it names are there. An image tag that contains `never-ready`, `crash`, `slow`, `image-pull`, `config-error` or `pending` makes its pods so. */
 export async function startKubelet(plane: ControlPlane, options: KubeletOptions = {}): Promise<Kubelet> {
   await makeNode(plane)
   const ending = new AbortController()
@@ -54,6 +55,11 @@ export async function startKubelet(plane: ControlPlane, options: KubeletOptions 
     const behaviour = behaviourOf(pod)
     if (behaviour === 'pending') return pod.status?.conditions?.length ? undefined : await writeStatus(plane, pod, unschedulable())
     if (!pod.spec.nodeName) await bind(plane, pod)
+    if (!isReady(pod) && (await lacksConfig(plane, pod))) {
+      const stuck = statusOf(pod, 'config-error')
+      if (!same(pod, stuck)) await writeStatus(plane, pod, stuck)
+      return void setTimeout(() => void tend(key), 500)
+    }
     const wanted = statusOf(pod, behaviour)
     if (behaviour !== 'ready' && behaviour !== 'slow') return same(pod, wanted) ? undefined : await writeStatus(plane, pod, wanted)
     if (isReady(pod)) return
@@ -96,6 +102,16 @@ async function makeNode(plane: ControlPlane): Promise<void> {
   if (made.status !== 201 && made.status !== 409) throw new Error(`node: ${JSON.stringify(made.body)}`)
   const status = { conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady' }], capacity: { cpu: '64', memory: '256Gi', pods: '5000' } }
   await plane.request('PATCH', `/api/v1/nodes/${node}/status`, { status })
+}
+
+/** Something that the pod names, not optionally, is not there: its containers do not start. What the API server itself mounts is. */
+async function lacksConfig(plane: ControlPlane, pod: KubeObject): Promise<boolean> {
+  for (const { kind, name, optional } of configRefs(pod)) {
+    if (optional || name === 'kube-root-ca.crt') continue
+    const { status } = await plane.request('GET', `/api/v1/namespaces/${pod.metadata.namespace}/${kind === 'Secret' ? 'secrets' : 'configmaps'}/${name}`)
+    if (status === 404) return true
+  }
+  return false
 }
 
 const path = (pod: KubeObject): string => `/api/v1/namespaces/${pod.metadata.namespace}/pods/${pod.metadata.name}`

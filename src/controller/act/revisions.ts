@@ -1,27 +1,37 @@
 /** Revisions and the user's Deployment: created, scaled, deleted. */
 import { revisionDeployment, settledAnnotations } from '../../revision/deployment.ts'
 import { memoryOf } from '../../revision/door.ts'
+import { copiesPendingAnnotation } from '../../revision/marks.ts'
 import type { Action } from '../../rollout/actions.ts'
 import type { KubeObject } from '../../rollout/objects.ts'
 import type { Raw } from '../observe.ts'
 import { isOurs } from '../observe/scope.ts'
 import { templateRevision } from '../observe/workload.ts'
+import { gather, makeCopies } from './copies.ts'
 import { type ActResult, done, refused, sameObject, unchanged, unchangedSince, type Writer } from './writer.ts'
 
 type Of<T extends Action['type']> = Extract<Action, { type: T }>
 
-/** Creates the revision from the template as this pass saw it, then writes down what webhooks made of it. A stop in between is mended by upkeep. */
+/**
+ * Creates the revision from the template as this pass saw it, then its copies of configuration, then writes down what webhooks made of it. Without its copies
+ * it has no pods. A stop in between is mended by upkeep.
+ */
 export async function createRevision(writer: Writer, { scope }: Raw, { revision, replicas }: Of<'CreateRevision'>): Promise<ActResult> {
   const { workload } = scope
   if (!workload) return refused('NotFound', `Deployment ${scope.plan.workload} does not exist, so revision ${revision} cannot be made`)
   // Under the name of a revision only its own template may run: for another one the name would lie about what is proven.
   const template = templateRevision(scope)
   if (template !== revision) return refused('NotFound', `the template of Deployment ${scope.plan.workload} is ${template}, so revision ${revision} cannot be made of it`)
-  const created = await writer.create('Deployment', revisionDeployment({ workload, rollout: scope.name, revision, replicas, memory: memoryOf(scope.spec) }))
+  const gathered = await gather(writer, scope, revision)
+  if (!gathered.ok) return gathered
+  const wanted = revisionDeployment({ workload, rollout: scope.name, revision, replicas, memory: memoryOf(scope.spec), tracked: gathered.records })
+  const created = await writer.create('Deployment', wanted)
   if (!created.ok) return created
   const { uid } = created.value.metadata
-  await writer.patch('Deployment', created.value, { metadata: { uid, annotations: settledAnnotations(workload, created.value) } })
-  return { ok: true, wrote: true }
+  const copied = await makeCopies(writer, scope, created.value, gathered.originals)
+  const settled = { ...settledAnnotations(workload, created.value), ...(copied.ok ? { [copiesPendingAnnotation]: null } : {}) }
+  await writer.patch('Deployment', created.value, { metadata: { uid, annotations: settled } })
+  return copied.ok ? { ok: true, wrote: true } : copied
 }
 
 /** Fewer pods only of exactly what was seen: somebody who woke late must not drain what serves by now. More pods harm nobody. */

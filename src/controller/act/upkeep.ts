@@ -3,6 +3,7 @@ import { ownedBy, settledAnnotations } from '../../revision/deployment.ts'
 import { memoryOf, sameShape, shapeOf } from '../../revision/door.ts'
 import { sentAnnotation } from '../../revision/marks.ts'
 import { sameRevision } from '../../revision/template.ts'
+import { trackedAnnotation } from '../../revision/tracked.ts'
 import type { Action } from '../../rollout/actions.ts'
 import type { JsonPatchOp, KubeObject } from '../../rollout/objects.ts'
 import { ownedPatch } from '../../traffic/owned.ts'
@@ -10,10 +11,12 @@ import { wantedShape } from '../observe/doors.ts'
 import { managedPatch } from '../observe/managed.ts'
 import type { Raw } from '../observe.ts'
 import { doors, isOurs, type Scope } from '../observe/scope.ts'
+import { wantedRecords } from '../observe/tracked.ts'
 import { isOwned } from '../observe/workload.ts'
+import { keepCopies } from './copies.ts'
 import { type ActResult, done, refused, unchanged, unchangedSince, type Writer } from './writer.ts'
 
-/** `Door/<door>`, `Policy/<name>`, `Route/<key>`, `Revision/<name>`, as seen.upkeep lists them. */
+/** `Door/<door>`, `Policy/<name>`, `Route/<key>`, `Revision/<name>`, `Copies/<revision>`, as seen.upkeep lists them. */
 export async function upkeep(writer: Writer, raw: Raw, { key }: Extract<Action, { type: 'Upkeep' }>): Promise<ActResult> {
   const [what, ...rest] = key.split('/')
   const name = rest.join('/')
@@ -22,6 +25,7 @@ export async function upkeep(writer: Writer, raw: Raw, { key }: Extract<Action, 
     case 'Policy': return await keepPolicy(writer, raw, name)
     case 'Route': return await keepRoute(writer, raw, name)
     case 'Revision': return await keepRevision(writer, raw.scope, name)
+    case 'Copies': return await keepCopies(writer, raw.scope, name)
     default: return refused('Invalid', `upkeep of ${key} is unknown`)
   }
 }
@@ -57,14 +61,15 @@ async function keepRoute(writer: Writer, raw: Raw, key: string): Promise<ActResu
   return route?.object ? await sent(writer, route.kind, route.object, managedPatch(raw.scope, route)) : unchanged
 }
 
-/** Re-owns a revision, and writes down what webhooks made of it where nobody came to do so at its creation. */
+/** Re-owns a revision, and writes down what webhooks made of it where nobody came to do so at its creation, and what is tracked for it. */
 async function keepRevision(writer: Writer, scope: Scope, name: string): Promise<ActResult> {
   const present = scope.revisions.find((candidate) => candidate.metadata.name === name)
   const { workload } = scope
   if (!present || !workload) return unchanged
   const unsettled = present.metadata.annotations?.[sentAnnotation] !== undefined && sameRevision(workload, present)
-  const settled = unsettled ? annotated(present, settledAnnotations(workload, present)) : []
-  return await write(writer, 'Deployment', present, [...owned(present, workload), ...settled])
+  const settled = unsettled ? settledAnnotations(workload, present) : {}
+  const annotations = annotated(present, { ...settled, ...trackedAnnotation(wantedRecords(scope, present)) })
+  return await write(writer, 'Deployment', present, [...owned(present, workload), ...annotations])
 }
 
 /** Adds the owner; owners of the same name under an old uid go, since they would have the object collected. */

@@ -1,14 +1,16 @@
 /** Facts that nobody has to act upon at once, but somebody should know. */
 import type { KubeObject } from '../../rollout/objects.ts'
 import type { Seen } from '../../rollout/seen.ts'
-import { leadsTo } from '../../revision/door.ts'
+import { configRefs } from '../../revision/config-refs.ts'
 import { rolloutLabel } from '../../revision/marks.ts'
 import type { Scope } from './scope.ts'
+import { stableRevision } from './stable.ts'
+import { trackedRemarks } from './tracked.ts'
 
 type Remark = Seen['remarks'][number]
 
 export function remarksOf(scope: Scope): readonly Remark[] {
-  return scope.plan.mode === 'Revisions' ? [...unroutedCallers(scope), ...missingConfig(scope)] : []
+  return scope.plan.mode === 'Revisions' ? [...unroutedCallers(scope), ...missingConfig(scope), ...trackedRemarks(scope)] : []
 }
 
 /** The user's own Service selects every ready revision: callers outside the mesh reach a canary by its share of pods. */
@@ -40,29 +42,12 @@ function selectsTemplate({ workload }: Scope, service: KubeObject): boolean {
 function missingConfig(scope: Scope): Remark[] {
   const stable = stableRevision(scope)
   if (!stable || scope.world.state('ConfigMap') !== 'Synced') return []
-  const missing = configMapsOf(stable).filter((name) => !scope.world.get('ConfigMap', scope.namespace, name))
+  const needed = configRefs(stable.spec?.template).filter(({ kind, optional }) => kind === 'ConfigMap' && !optional).map(({ name }) => name)
+  const missing = needed.filter((name) => !scope.world.get('ConfigMap', scope.namespace, name))
   if (missing.length === 0) return []
   const message = `ConfigMap ${missing.join(', ')}, which stable revision ${stable.metadata.name} names, is gone, so its pods could not start again: `
     + 'restore it, and keep pruned ones until the next promotion '
-    + '(Argo CD: argocd.argoproj.io/sync-options: Prune=false; Flux: kustomize.toolkit.fluxcd.io/prune: disabled)'
+    + '(Argo CD: argocd.argoproj.io/sync-options: Prune=false; Flux: kustomize.toolkit.fluxcd.io/prune: disabled), '
+    + 'or let each version have copies: spec.trackedConfig: [{kind: ConfigMap}]'
   return [{ type: 'StableNotRestartable', reason: 'ConfigMapMissing', message }]
-}
-
-function stableRevision(scope: Scope): KubeObject | undefined {
-  const door = scope.doors.stable && leadsTo(scope.doors.stable, scope.workload)
-  const name: string | undefined = scope.rollout.status?.stable?.revision ?? door
-  return scope.revisions.find((revision) => revision.metadata.name === name)
-}
-
-/** Names of the ConfigMaps without which a pod of this Deployment does not start; optional ones are left out. */
-function configMapsOf(deployment: KubeObject): readonly string[] {
-  const { volumes = [], containers = [], initContainers = [] } = deployment.spec?.template?.spec ?? {}
-  const every = [...containers, ...initContainers]
-  const references: { name?: string; optional?: boolean }[] = [
-    ...volumes.map((volume: any) => volume.configMap),
-    ...volumes.flatMap((volume: any) => (volume.projected?.sources ?? []).map((source: any) => source.configMap)),
-    ...every.flatMap((container: any) => (container.envFrom ?? []).map((source: any) => source.configMapRef)),
-    ...every.flatMap((container: any) => (container.env ?? []).map((variable: any) => variable.valueFrom?.configMapKeyRef)),
-  ].filter(Boolean)
-  return [...new Set(references.filter((reference) => reference.optional !== true).flatMap((reference) => (reference.name ? [reference.name] : [])))]
 }

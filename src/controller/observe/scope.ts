@@ -7,6 +7,7 @@ import type { KubeObject } from '../../rollout/objects.ts'
 import { type Plan, plan, type PlanSettings, type SpecProblem } from '../../rollout/plan.ts'
 import type { RolloutSpec, RolloutStatus } from '../../rollout/schema.ts'
 import type { World } from '../world.ts'
+import { type Contents, trackedSeen, type TrackedSeen } from './tracked.ts'
 
 export type Door = 'stable' | 'canary' | 'own'
 export const doors: readonly Door[] = ['stable', 'canary', 'own']
@@ -30,16 +31,20 @@ export interface Scope {
   /** Services of ours by door, and whatever else has one of their names. */
   readonly doors: Readonly<Partial<Record<Door, KubeObject>>>
   readonly foreign: Readonly<Partial<Record<Door, KubeObject>>>
+  /** ConfigMaps and Secrets that the template names and the spec tracks. */
+  readonly tracked: readonly TrackedSeen[]
 }
 
-export function scopeOf(world: World, rollout: KubeObject, settings: Settings): Scope {
+/** `contents`: what is known of tracked objects; left out, nothing is. */
+export function scopeOf(world: World, rollout: KubeObject, settings: Settings, contents?: Contents): Scope {
   const { name, namespace = '' } = rollout.metadata
   const { spec, planned, problems } = readSpec(rollout, { ...settings, defaults: inForce(settings.defaults, statusOf(rollout)) })
   const names = doorNames(planned.name)
   const found = planned.mode === 'Revisions' ? servicesOf(world, namespace, name, names) : { doors: {}, foreign: {} }
+  const workload = planned.workload === undefined ? undefined : world.get('Deployment', namespace, planned.workload)
   return {
-    world, settings, rollout, namespace, name, spec, plan: planned, problems, names, ...found,
-    workload: planned.workload === undefined ? undefined : world.get('Deployment', namespace, planned.workload),
+    world, settings, rollout, namespace, name, spec, plan: planned, problems, names, ...found, workload,
+    tracked: trackedSeen({ spec, workload, namespace }, contents),
     revisions: planned.mode === 'Revisions' ? revisionsOf(world, namespace, name) : [],
   }
 }
@@ -88,14 +93,15 @@ export function readSpec(rollout: KubeObject, settings: PlanSettings): ReadSpec 
 
 /** What may be left of an invalid spec, the most first; the last is valid whatever the spec was. */
 function parts(spec: RolloutSpec): readonly RolloutSpec[] {
-  const { workloadRef, backends, service, traffic, replicas, deletionPolicy, analysis } = spec
+  const { workloadRef, backends, service, traffic, replicas, deletionPolicy, analysis, trackedConfig } = spec
   const steps = [{ weight: 100 }]
   const none: RolloutSpec = { workloadRef: { kind: 'Deployment', name: 'none' }, steps }
   return [
     // Checks that can be read go on watching a journey under way.
-    { workloadRef, backends, service, traffic, replicas, deletionPolicy, analysis, steps: spec.steps },
-    { workloadRef, backends, service, traffic, replicas, deletionPolicy, analysis, steps },
-    { workloadRef, backends, service, traffic, replicas, deletionPolicy, steps },
+    { workloadRef, backends, service, traffic, replicas, deletionPolicy, analysis, trackedConfig, steps: spec.steps },
+    { workloadRef, backends, service, traffic, replicas, deletionPolicy, analysis, trackedConfig, steps },
+    { workloadRef, backends, service, traffic, replicas, deletionPolicy, trackedConfig, steps },
+    { workloadRef, backends, service, traffic, trackedConfig, steps },
     { workloadRef, backends, service, traffic, steps },
     { workloadRef, backends, traffic, steps },
     { workloadRef, service, steps },

@@ -3,13 +3,17 @@ import { commitOf } from '../../revision/deployment.ts'
 import { commitAnnotation, sentAnnotation } from '../../revision/marks.ts'
 import { revisionName } from '../../revision/naming.ts'
 import { readinessOf } from '../../revision/readiness.ts'
-import { imagesOf, sameRevision } from '../../revision/template.ts'
+import { imagesOf, sameRevision, sameTemplate } from '../../revision/template.ts'
+import { changedContent } from '../../revision/tracked.ts'
 import type { KubeObject } from '../../rollout/objects.ts'
+import type { RolloutStatus } from '../../rollout/schema.ts'
 import type { RevisionSeen, Seen, WorkloadSeen } from '../../rollout/seen.ts'
 import { lastWriter, type Writer } from '../../kube/writers.ts'
 import { isGitOps } from '../world.ts'
 import { troubleOf } from './pods.ts'
 import { isOurs, type Scope, timeOf } from './scope.ts'
+import { stableRevision } from './stable.ts'
+import { digestNow, isPending, isUnread, recordsNow, trackedUpkeep } from './tracked.ts'
 
 /** The Deployment whose template makes revisions. `templateRevision` names the arm in backends mode. */
 export function workloadSeen(scope: Scope, templateRevision: string | undefined): WorkloadSeen {
@@ -21,10 +25,12 @@ export function workloadSeen(scope: Scope, templateRevision: string | undefined)
   const writer = lastWriter(workload, 'f:spec/f:replicas')
   return {
     state: 'Present',
-    generation: workload.metadata.generation ?? 0,
+    generation: generationSeen(scope, workload),
     templateRevision,
     images: imagesOf(workload),
     ...(commit ? { commit } : {}),
+    ...changedConfig(scope, workload),
+    ...(recordsNow(scope.tracked) ? {} : { configUnknown: true }),
     replicas,
     ready,
     ...(writer ? { replicasWriter: { manager: writer.manager, gitOps: isGitOps(writer.manager), ...(isDefault(workload, writer) ? { byDefault: true } : {}), ...(writer.at === undefined ? {} : { at: writer.at }) } } : {}),
@@ -36,21 +42,40 @@ const sendManifests = ['kubectl-client-side-apply', 'kubectl-create', 'kubectl-r
 const isDefault = ({ spec }: KubeObject, { manager, subresource }: Writer): boolean =>
   spec?.replicas === 1 && subresource === undefined && sendManifests.includes(manager)
 
+/** A template whose configuration was not read yet has not been looked at: whoever waits for this generation goes on waiting. */
+function generationSeen({ tracked, rollout }: Scope, { metadata }: KubeObject): number {
+  const { generation = 0 } = metadata
+  const before: unknown = rollout.status?.observedWorkloadGeneration
+  return isUnread(tracked) && typeof before === 'number' ? Math.min(before, generation) : generation
+}
+/** What differs from stable where the template does not. */
+function changedConfig(scope: Scope, workload: KubeObject): { readonly changedConfig?: readonly string[] } {
+  const stable = stableRevision(scope)
+  if (scope.tracked.length === 0 || !stable || !sameTemplate(workload, stable)) return {}
+  const changed = changedContent(stable, scope.tracked.map(digestNow)).map(({ kind, name }) => `${kind} ${name}`)
+  return changed.length > 0 ? { changedConfig: changed } : {}
+}
+
 /**
- * The revision that the live template is: one of equal template, stable before any other, else the name that it will get. A name that a revision of
- * another template has gets a suffix; one that a foreign object has stays, and is told as NameTaken.
+ * The revision that the live template and its tracked configuration are: an equal one, stable before any other, else the name that it will get. A name that
+ * an unequal revision has gets a suffix; one that a foreign object has stays, and is told as NameTaken. While some configuration is not known, it is what it was.
  */
 export function templateRevision(scope: Scope): string | undefined {
-  const { workload, revisions, rollout, name, namespace, world } = scope
+  const { workload, revisions, tracked, name, namespace, world } = scope
   if (!workload) return undefined
-  const equal = revisions.filter((revision) => sameRevision(workload, revision)).map((revision) => revision.metadata.name)
-  const stable: string | undefined = rollout.status?.stable?.revision
-  if (stable !== undefined && equal.includes(stable)) return stable
+  const now = tracked.map(digestNow)
+  const equal = revisions.filter((revision) => sameRevision(workload, revision, now)).map((revision) => revision.metadata.name)
+  const status: Partial<RolloutStatus> = scope.rollout.status ?? {}
+  const stable = stableRevision(scope)?.metadata.name
+  const known = now.every(({ digest }) => digest !== undefined)
+  const before = known ? undefined : (status.canary?.revision ?? (status.phase === 'RolledBack' ? status.failed?.[0]?.revision : undefined))
+  if (before !== undefined && (equal.includes(before) || isUnread(tracked))) return before
+  if (stable !== undefined && (equal.includes(stable) || isUnread(tracked))) return stable
   const taken = (candidate: string) => {
     const holder = world.get('Deployment', namespace, candidate)
     return holder !== undefined && isOurs(holder, name)
   }
-  return equal[0] ?? revisionName(workload, taken)
+  return equal[0] ?? revisionName(workload, taken, recordsNow(tracked))
 }
 
 export function revisionSeen(scope: Scope, deployment: KubeObject): RevisionSeen {
@@ -63,6 +88,7 @@ export function revisionSeen(scope: Scope, deployment: KubeObject): RevisionSeen
     ...(commit ? { commit } : {}),
     ...readinessOf(deployment),
     ...(trouble ? { trouble } : {}),
+    ...(isPending(deployment) ? { pending: true } : {}),
     terminating: deployment.metadata.deletionTimestamp !== undefined,
   }
 }
@@ -73,7 +99,8 @@ export function revisionUpkeep(scope: Scope): Seen['upkeep'] {
   if (!workload) return []
   const unsettled = (revision: KubeObject) => revision.metadata.annotations?.[sentAnnotation] !== undefined && sameRevision(workload, revision)
   const out = scope.revisions.filter((revision) => !isOwned(revision, workload) || unsettled(revision))
-  return out.map((revision) => ({ key: `Revision/${revision.metadata.name}`, what: 'Revision' }))
+  const own = out.map((revision) => ({ key: `Revision/${revision.metadata.name}`, what: 'Revision' as const }))
+  return [...own, ...trackedUpkeep(scope).filter(({ key }) => !own.some((one) => one.key === key))]
 }
 
 /** Whether the garbage collector would take the object along with this very Deployment. */

@@ -199,6 +199,10 @@ export const wrongRollouts: readonly Variant[] = [
     field: 'spec.dependsOn[0].name', admission: ['dependsOn names this Rollout'],
   }),
   notListed('spec.onFailure', 'Report', ['Rollback', 'Hold']),
+  notListed('spec.trackedConfig[0].kind', 'Config', ['ConfigMap', 'Secret'], { 'spec.trackedConfig': [{ kind: 'Config' }] }),
+  wrong('all Secrets tracked', { 'spec.trackedConfig': [{ kind: 'Secret' }] }, ['a Secret is tracked by its name'], { field: 'spec.trackedConfig[0]' }),
+  wrong('one object tracked twice', { 'spec.trackedConfig': [{ kind: 'ConfigMap', name: 'app' }, { kind: 'ConfigMap', name: 'app' }] }, ['each object is named once']),
+  wrong('all ConfigMaps tracked and one of them', { 'spec.trackedConfig': [{ kind: 'ConfigMap' }, { kind: 'ConfigMap', name: 'app' }] }, ['means all of them']),
   wrong('negative replicas', { 'spec.replicas': -1 }, ['-1', 'at least 0'], { admission: ['spec.replicas', '-1', 'greater than or equal to 0'] }),
   wrong('paused in words', { 'spec.paused': 'yes' }, ['"yes"', 'true or false'], { admission: ['spec.paused', 'boolean'] }),
 ]
@@ -221,6 +225,7 @@ export const wrongBackends: readonly Variant[] = [
   wrong('backends with a Service', { 'spec.service': { port: 80 } }, ['service belongs to workloadRef'], spec),
   wrong('backends with replicas', { 'spec.replicas': 3 }, ['replicas belongs to workloadRef'], spec),
   wrong('backends with history', { 'spec.revisionHistoryLimit': 3 }, ['revisionHistoryLimit belongs to workloadRef'], spec),
+  wrong('backends with tracked configuration', { 'spec.trackedConfig': [{ kind: 'ConfigMap' }] }, ['trackedConfig belongs to workloadRef'], spec),
   wrong('backends with scale', { 'spec.steps[0].scale': 1 }, ['remove scale'], spec),
 ]
 

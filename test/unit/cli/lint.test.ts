@@ -156,6 +156,16 @@ describe('beside other objects', () => {
     file('a.yaml', `${rollout()}---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: checkout, namespace: shop}\nspec: {}\n`)
     expect((await told()).findings.map(one => one.rule)).toEqual(['WorkloadIncomplete'])
   })
+  test('a tracked Secret without the two rights is a note, with them none; what the template does not name is a warning', async () => {
+    file('a.yaml', `${rollout('  trackedConfig: [{kind: Secret, name: tls}, {kind: ConfigMap, name: app}]\n')}---\n${deployment().replace('image: web:1', 'image: web:1, envFrom: [{secretRef: {name: tls}}]')}`)
+    expect((await told()).findings.map(({ rule, severity, line }) => [rule, severity, line])).toEqual([['TrackedConfigUnused', 'Warning', 10], ['SecretNeedsRole', 'Note', 10]])
+    const role = (rules: string) => `apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: r, namespace: shop}\nrules: [${rules}]\n`
+    const get = "{apiGroups: [''], resources: [secrets], resourceNames: [tls], verbs: [get]}"
+    file('b.yaml', role(get))
+    expect((await told()).findings.map(({ rule }) => rule)).toContain('SecretNeedsRole')
+    file('b.yaml', role(`${get}, {apiGroups: [''], resources: [secrets], verbs: [create]}`))
+    expect((await told()).findings.map(({ rule }) => rule)).toEqual(['TrackedConfigUnused'])
+  })
   test('our examples are without errors', async () => {
     const examples = resolve(import.meta.dirname, '../../../examples')
     for (const { name } of readdirSync(examples, { withFileTypes: true }).filter(one => one.isDirectory())) {
