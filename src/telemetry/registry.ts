@@ -40,7 +40,11 @@ export function registry(options: RegistryOptions = {}): { readonly meters: Mete
     if (!own.has(one)) own.set(one, () => counter(name).remove({ ...labels }))
   }
   const readAll = (): void => {
-    for (const one of gauges) one.reset()
+    for (const one of gauges) {
+      one.reset()
+      // One without labels would stay, as 0; what nobody tells of has no series.
+      one.remove({})
+    }
     for (const reader of readers) for (const { name, labels, value } of reader()) gauge(name).set(labels, value)
   }
   return {

@@ -42,6 +42,8 @@ export const alertCases: readonly AlertCase[] = [
   { name: 'approved', alert: 'SluiceAwaitingApproval', series: { [phase('AwaitingApproval')]: '1x400 stale' }, at: '4h30m' },
   { name: 'stalled', alert: 'SluiceStalled', series: { [of('sluice_rollout_condition', ',type="Stalled",reason="InvalidSpec"')]: '1x60' }, at: '20m', fires: { ...cart, reason: 'InvalidSpec' } },
   { name: 'stalled and mended', alert: 'SluiceStalled', series: { [of('sluice_rollout_condition', ',type="Stalled",reason="InvalidSpec"')]: '1x10 stale' }, at: '20m' },
+  { name: 'wrong', alert: 'SluiceConfigInvalid', series: { 'sluice_config_valid{job="sluice",instance="a"}': '0x20', 'sluice_config_valid{job="sluice",instance="b"}': '1x20' }, at: '8m', fires: { job: 'sluice' } },
+  { name: 'no file', alert: 'SluiceConfigInvalid', series: { [leader('a')]: '1x20' }, at: '8m' },
   { name: 'three times', alert: 'SluiceTooManyRollbacks', series: { [ended]: '0x20 1x20 2x20 3x20' }, at: '40m', fires: cart },
   { name: 'twice', alert: 'SluiceTooManyRollbacks', series: { [ended]: '0x20 1x20 2x40' }, at: '40m' },
   { name: 'three of three services', alert: 'SluiceTooManyRollbacks', series: { [ended]: '0x20 1x60', [ended.replace('cart', 'b')]: '0x20 1x60', [ended.replace('cart', 'c')]: '0x20 1x60' }, at: '40m' },

@@ -32,6 +32,14 @@ describe('metrics', () => {
     }
     expect(text).toContain('nodejs_eventloop_lag_p99_seconds')
   })
+  test('a gauge that nobody tells of has no series, with labels and without', async () => {
+    const { meters, exposition } = registry()
+    const unread = meters.read(() => [{ name: 'sluice_leader', labels: {}, value: 1 }, { name: 'sluice_queue_depth', labels: { lane: 'Rest' }, value: 2 }])
+    const series = async () => (await exposition.text()).split('\n').filter(line => /^sluice_(leader|queue_depth|outbox_notes)/.test(line))
+    expect(await series()).toEqual(['sluice_queue_depth{lane="Rest"} 2', 'sluice_leader 1'])
+    unread()
+    expect(await series()).toEqual([])
+  })
   test('a Rollout that is forgotten leaves nothing, and others stay', async () => {
     const { meters, exposition } = registry()
     for (const rollout of ['a', 'b']) meters.count('sluice_journeys_ended_total', { rollout_namespace: 'n', rollout, outcome: 'Promoted' })
