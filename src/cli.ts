@@ -22,7 +22,7 @@ export async function run(argv: readonly string[], { io, identity }: Surrounding
   const program = build(io, identity, async work => void (code = await work()))
   try {
     if (argv.length === 0) program.outputHelp()
-    else await program.parseAsync(argv, { from: 'user' })
+    else await program.parseAsync(verbFirst(argv), { from: 'user' })
     return code
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode
@@ -30,6 +30,14 @@ export async function run(argv: readonly string[], { io, identity }: Surrounding
     io.stderr.write(`sluice: ${error.message}\n`)
     return error.exitCode
   }
+}
+
+/** Which cluster and namespace may stand before the verb too, as kubectl's users write it. */
+function verbFirst(argv: readonly string[]): readonly string[] {
+  let at = 0
+  while (/^(-n|--namespace|--kubeconfig|--context)$/.test(argv[at] ?? '')) at += 2
+  while (/^(-n|--namespace=|--kubeconfig=|--context=)./.test(argv[at] ?? '')) at += 1
+  return at < argv.length ? [...argv.slice(at), ...argv.slice(0, at)] : argv
 }
 
 type Run = (work: () => Promise<number>) => Promise<void>

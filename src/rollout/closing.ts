@@ -92,7 +92,9 @@ export function draining(pass: Pass): void {
 export function keepClosed(pass: Pass): void {
   const canary = pass.seen.backends?.canary
   if (!canary || closedBy(pass, canary) === undefined || pass.seen.doors.stable.ready === 0) return
-  for (const route of pass.seen.routes.filter(present))
-    if (route.canaryDoor > 0 && !near(expressed(route, 0), route.canaryDoor))
-      pass.lower.push({ type: 'Lower', route: route.key, canaryDoor: 0, closedTo: { revision: canary, sequence: pass.seen.status?.sequence ?? 0 }, redirect: false })
+  for (const route of pass.seen.routes.filter(present)) {
+    const redirect = route.canaryOnly.some((only) => !only.redirected)
+    if (redirect || (route.canaryDoor > 0 && !near(expressed(route, 0), route.canaryDoor)))
+      pass.lower.push({ type: 'Lower', route: route.key, canaryDoor: 0, closedTo: { revision: canary, sequence: pass.seen.status?.sequence ?? 0 }, redirect })
+  }
 }

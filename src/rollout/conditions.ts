@@ -4,7 +4,7 @@ import { iso } from './duration.ts'
 import { flipDeadline, mayNotRaise } from './journey.ts'
 import { inJourney, type Pass, revisionNamed, shareOf, stableBroken, target, wantedCount } from './pass.ts'
 import { gone } from './procedure.ts'
-import { contested, notSwapped } from './rest.ts'
+import { autoscaled, contested, notSwapped } from './rest.ts'
 import type { Condition } from './schema.ts'
 import { answers, evidenceSince } from './verdicts.ts'
 
@@ -84,6 +84,7 @@ function remarks(pass: Pass): Claim[] {
     if (message !== undefined) found.push({ type, status: 'True', reason, message })
   }
   say('ReplicasContested', 'ScaledByGitOps', contested(pass))
+  if (!['Blocked', 'Adopting', 'Removing'].includes(next.phase)) say('ReplicasContested', 'ScaledByAutoscaler', autoscaled(pass)?.message)
   if (next.phase === 'Held') say('Held', next.journey?.held?.reason ?? 'Held', next.journey?.held?.message ?? '')
   if (next.stable && !['Blocked', 'Adopting', 'Removing'].includes(next.phase) && stableBroken(pass))
     say('StableBroken', 'PodsNotReady', `${revisionNamed(seen, next.stable.revision)?.ready ?? 0} of ${wantedCount(pass)} pods of ${next.stable.revision} are ready: nothing is lowered onto it`)

@@ -4,6 +4,7 @@ import { describe } from './describe.ts'
 import { carriesNothing, endpoints, inOrder, leads, propagated, ready, routesPresent, run, scaled, split, turned, when } from './procedure.ts'
 import { canaryCount, closedBy, currentStep, enter, type Pass, revisionNamed, target, wantedCount } from './pass.ts'
 import type { Phase } from './schema.ts'
+import type { Blocker } from './seen.ts'
 import { keepClosed } from './closing.ts'
 import { warm } from './outcome.ts'
 
@@ -113,11 +114,13 @@ function retire(pass: Pass, kept: ReadonlySet<string>): void {
 /** The template has pods again. A GitOps tool keeps its idle pods and is named in a condition; a person's `kubectl scale` is an order for more. */
 function templateScaledUp(pass: Pass): void {
   const { workload } = pass.seen
-  if (workload.state !== 'Present' || workload.replicas === 0 || workload.replicasWriter?.gitOps) return
+  if (workload.state !== 'Present' || workload.replicas === 0 || workload.replicasWriter?.gitOps || autoscaled(pass)) return
   // What nobody wrote down is no order: stable would shrink to one pod.
   if (pass.plan.replicas !== workload.replicas && !workload.replicasWriter?.byDefault) pass.raise.push({ type: 'WriteReplicas', replicas: workload.replicas })
   else pass.raise.push({ type: 'ScaleWorkload', replicas: 0 })
 }
+/** An autoscaler looks after the template: its count is about pods that serve nobody, so it is no order, and taking it back would be a fight. */
+export const autoscaled = (pass: Pass): Blocker | undefined => pass.seen.blockers.find(({ reason }) => reason === 'HPATargetsWorkload')
 /** A GitOps tool keeps writing the template's count. */
 export function contested(pass: Pass): string | undefined {
   const { workload } = pass.seen

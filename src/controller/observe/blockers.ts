@@ -25,7 +25,7 @@ function sourceBlockers({ plan, settings: { sources } }: Scope): Blocker[] {
   return [{ reason: sourceUnknownReason, message: sourceUnknown(plan.source, Object.keys(sources)), stops: 'Raise', stalled: true }]
 }
 
-/** An autoscaler of the template would scale it up again, and its pods serve nobody. Once adopted it is switched off by the zero replicas. */
+/** An autoscaler of the template would scale it up again, and its pods serve nobody. Once adopted it is said, for an HPA sleeps at zero replicas, and KEDA does not. */
 function autoscaled(scope: Scope): Blocker[] {
   const { world, namespace } = scope
   const hit = [...world.list('HorizontalPodAutoscaler', namespace), ...world.list('ScaledObject', namespace)].find((object) => {

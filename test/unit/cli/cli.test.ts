@@ -76,6 +76,14 @@ describe('get', () => {
       'NAME|PHASE|STEP|CANARY|STABLE|NEW', 'cart|Idle|-|-|v1.8.2|-', 'checkout|Holding|2/3|25%|v1.8.2|v1.9.0', 'new|New|-|-|-|-', '',
     ])
   })
+  test('namespace and cluster may stand before the verb', async () => {
+    world.store.create('namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'team-a' } }, {})
+    put('checkout', {}, 'team-a')
+    expect(await sluice('-n', 'team-a', `--kubeconfig=${kubeconfig}`, 'get')).toBe(0)
+    expect(await sluice('--kubeconfig', kubeconfig, '-nteam-a', 'get', 'checkout')).toBe(0)
+    expect([err, out]).toEqual(['', expect.stringContaining('checkout (team-a)')])
+    expect(await sluice('-n')).toBe(1)
+  })
   test('nothing there says where to look', async () => {
     expect(await on('get', '-n', 'default')).toBe(0)
     expect([out, err]).toEqual(['', 'There are no rollouts in namespace default; `sluice get -A` lists all of the cluster.\n'])

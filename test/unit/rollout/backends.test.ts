@@ -30,6 +30,8 @@ class Backends {
     analysis: { checks: [{ name: 'success', successRate: { min: '99%' } }] },
   }
   arms: Record<string, Arm> = { v1: this.arm(), v2: this.arm(), v3: this.arm() }
+  /** Where a canary-only route leads; undefined: there is none. */
+  mobile: 'canary' | 'stable' | undefined
   /** Weight of each backend in the user's route. */
   weights: Record<string, number>
   closedTo?: { revision: string; sequence: number }
@@ -99,7 +101,7 @@ class Backends {
         own: { state: 'Theirs', ready: 0, others: 0 },
       },
       routes: [{
-        key: 'VirtualService/shop/reviews', managed: false, uneven: false, totals: [total], mirrored: true, canaryOnly: [], lastWriter: this.lastWriter,
+        key: 'VirtualService/shop/reviews', managed: false, uneven: false, totals: [total], mirrored: true, canaryOnly: this.mobile === undefined ? [] : [{ name: 'mobile', original: '{}', redirected: this.mobile === 'stable' }], lastWriter: this.lastWriter,
         state: lacking ? 'Refused' : 'Present', ...(lacking ? { reason: 'RouteLacksDoors', message: `the route does not name ${a === undefined ? stable : canary}: add it with weight 0` } : {}),
         canaryDoor: total > 0 ? (100 * (b ?? 0)) / total : 0,
         ...(this.closedTo ? { closedTo: this.closedTo } : {}),
@@ -136,6 +138,8 @@ class Backends {
       this.lastWriter = { manager: 'sluice', ours: true, gitOps: false }
       if (action.type === 'Lower') this.closedTo = action.closedTo
       else if (action.reopen) delete this.closedTo
+      if (this.mobile && action.type === 'Lower' && action.redirect) this.mobile = 'stable'
+      if (this.mobile && action.type === 'SetSplit' && action.restore) this.mobile = 'canary'
     } else if (action.type === 'SetFinalizer') this.finalizer = action.present
     else throw new Error(`${action.type} in backends mode`)
   }
@@ -439,6 +443,20 @@ describe('in the middle', () => {
     world.weights = { v1: 0, v2: 0, v3: 100 }
     world.until(() => false, 3)
     expect(world.phase).toBe('Idle')
+  })
+  it('a canary-only route that Git leads back to a closed canary at rest is redirected again, and put back with the next journey', () => {
+    const world = at(10)
+    world.mobile = 'canary'
+    world.arms['v2']!.errors = 0.5
+    world.until((w) => w.phase === 'RolledBack')
+    expect(world.mobile).toBe('stable')
+    world.mobile = 'canary'
+    world.settle()
+    expect([world.mobile, world.weights['v2']]).toEqual(['stable', 0])
+    world.arms['v2']!.errors = 0
+    world.request('Retry', 'v2-h2')
+    world.until((w) => w.phase === 'Holding')
+    expect(world.mobile).toBe('canary')
   })
   it('a step below what somebody gave the canary by hand is not reached while stable has no pods', () => {
     const world = resting()

@@ -39,6 +39,14 @@ describe('replicas', () => {
     model.settle()
     expect([model.spec.replicas, model.revisions.get('r1')?.spec, model.revisions.get('r2')?.spec, model.workload.replicas]).toEqual([10, 10, 5, 0])
   })
+  it('an autoscaler that comes for the template after the adoption gives no orders: its count is left alone, and said', () => {
+    const model = rested()
+    model.bend = (seen) => ({ ...seen, blockers: [{ reason: 'HPATargetsWorkload', message: 'ScaledObject shop scales it', stops: 'Adoption', stalled: true }] })
+    Object.assign(model.workload, { replicas: 1, ready: 1, gitOps: false })
+    model.until(() => false, 5)
+    expect([model.spec.replicas, model.revisions.get('r1')?.spec, model.workload.replicas, model.phase]).toEqual([4, 4, 1, 'Idle'])
+    expect(condition(model, 'ReplicasContested')).toMatchObject({ reason: 'ScaledByAutoscaler', message: 'ScaledObject shop scales it' })
+  })
   it('a stable Deployment that somebody deleted is a broken stable', () => {
     const model = holdingAt(rested(), 50)
     model.revisions.delete('r1')
