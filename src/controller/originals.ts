@@ -38,6 +38,8 @@ interface Original extends ConfigName {
   reading: boolean
   /** It changed while it was read. */
   again: boolean
+  /** It is known to have changed, or must be looked at once more: what is known of it is not to be built upon. */
+  stale: boolean
   timer?: { cancel(): void } | undefined
 }
 /** Between two reads of a Secret, in ms. */
@@ -57,6 +59,8 @@ export class Originals {
   readonly #byRollout = new Map<string, ReadonlySet<string>>()
   /** By namespace, until when (monotonic ms) Secrets may be created without asking. */
   readonly #granted = new Map<string, number>()
+  /** By rollout, the version for which Secrets were read last. */
+  readonly #versions = new Map<string, string>()
   readonly #places = gate(atOnce)
 
   constructor(options: OriginalsOptions) {
@@ -75,12 +79,15 @@ export class Originals {
       const known = this.#originals.get(id)
       if (known) known.keys.add(key)
       else {
-        const original: Original = { kind, name, namespace, keys: new Set([key]), reading: false, again: false }
+        const original: Original = { kind, name, namespace, keys: new Set([key]), reading: false, again: false, stale: false }
         this.#originals.set(id, original)
         this.#read(original)
       }
     }
-    if (now.size === 0) this.#byRollout.delete(key)
+    if (now.size === 0) {
+      this.#byRollout.delete(key)
+      this.#versions.delete(key)
+    }
     else this.#byRollout.set(key, now)
   }
   /** Forgets a rollout. */
@@ -93,22 +100,46 @@ export class Originals {
     this.#granted.clear()
   }
 
-  /** What is known of an object; undefined: it was never read. */
+  /** What is known of an object; undefined: it was never read, or it is just being read again. */
   content(namespace: string, { kind, name }: ConfigName): Content | undefined {
-    return this.#originals.get(`${namespace}/${configId({ kind, name })}`)?.content
+    const original = this.#originals.get(`${namespace}/${configId({ kind, name })}`)
+    return original?.stale ? undefined : original?.content
   }
   /** A ConfigMap changed, as its watch tells. */
   changed({ object: { metadata } }: Changed): void {
     const original = this.#originals.get(`${metadata.namespace ?? ''}/${configId({ kind: 'ConfigMap', name: metadata.name })}`)
-    if (original) this.#read(original)
+    if (original) this.#readAnew(original)
+  }
+  /**
+   * Before a version is made, once for each name that it will have: Secrets, which nobody watches, may have changed along with the template. Reads them
+   * again, and answers whether there are any.
+   */
+  freshen(key: string, version: string): boolean {
+    if (this.#versions.get(key) === version || !this.#byRollout.has(key)) return false
+    this.#versions.set(key, version)
+    return this.#readAll(key, 'Secret') > 0
+  }
+  /** Something was found to have changed since it was read: all that this rollout tracks is read again. */
+  reread(key: string): void {
+    this.#readAll(key)
   }
 
+  #readAll(key: string, kind?: ConfigKind): number {
+    const all = [...(this.#byRollout.get(key) ?? [])].flatMap((id) => this.#originals.get(id) ?? [])
+    const known = all.filter((original) => original.content?.state === 'Known' && (kind === undefined || original.kind === kind))
+    for (const original of known) this.#readAnew(original)
+    return known.length
+  }
   #drop(id: string, key: string): void {
     const original = this.#originals.get(id)
     original?.keys.delete(key)
     if (!original || original.keys.size > 0) return
     original.timer?.cancel()
     this.#originals.delete(id)
+  }
+  #readAnew(original: Original): void {
+    original.stale = original.content?.state === 'Known'
+    this.#read(original)
   }
   #read(original: Original): void {
     original.timer?.cancel()
@@ -122,8 +153,10 @@ export class Originals {
     if (original.keys.size === 0) return
     // What is known stays known while nobody answers.
     const next = content.state === 'Unreadable' && original.content?.state === 'Known' ? original.content : content
-    const told = JSON.stringify(next) !== JSON.stringify(original.content)
+    // Whoever looked while it was stale has put everything off.
+    const told = original.stale || JSON.stringify(next) !== JSON.stringify(original.content)
     original.content = next
+    original.stale = original.again && next.state === 'Known'
     if (original.again) {
       original.again = false
       this.#read(original)

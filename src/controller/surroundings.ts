@@ -70,14 +70,17 @@ export function surroundings(options: SurroundingsOptions): Surroundings {
     },
     alert: (seen, what) => teller.alert(about(seen), what),
     observe(key, now) {
-      let memory = options.sightings.get(key)
-      if (memory === undefined) options.sightings.set(key, (memory = new Map()))
+      const memory: Sightings = options.sightings.get(key) ?? new Map()
+      options.sightings.set(key, memory)
       const rollout = caches.get('Rollout', ...split(key))
       const told = rollout === undefined ? {} : { delivered: notifying.settled(rollout, teller.delivered(rollout.metadata.uid ?? '')), remarks: notifying.remarks(rollout) }
       const contents: Contents = (namespace, object) => originals.content(namespace, object)
       const known = { readings: fetcher.readings(key), ...told, contents, clockOffsetMs: options.clockOffsetMs() }
       const settings = options.settings()
-      const observation = observe(caches, key, settings, memory, now, known)
+      const look = () => observe(caches, key, settings, memory, now, known)
+      let observation = look()
+      const fresh = observation.state === 'Seen' ? newVersion(observation) : undefined
+      if (fresh !== undefined && originals.freshen(key, fresh)) observation = look()
       if (observation.state === 'Syncing') return undefined
       const left = observation.state === 'Gone' && options.isGone(key) ? observeGone(caches, key, settings, memory, now, contents) : observation
       if (left.state === 'Seen') {
@@ -95,6 +98,13 @@ export function surroundings(options: SurroundingsOptions): Surroundings {
   }
 }
 
+/** The name of what is wanted, where it does not exist and is news. */
+function newVersion({ seen: { workload, revisions, status } }: SeenNow): string | undefined {
+  if (workload.state !== 'Present') return undefined
+  const known = [...revisions.map(({ name }) => name), status?.canary?.revision, ...(status?.failed ?? []).map(({ revision }) => revision)]
+  return known.includes(workload.templateRevision) ? undefined : workload.templateRevision
+}
+
 function observed(observation: SeenNow, options: SurroundingsOptions, settings: Settings, rollout: 'Here' | 'Gone'): Observed | undefined {
   const { seen, raw, plan, problems } = observation
   const { api, caches, clock } = options
@@ -108,6 +118,7 @@ function observed(observation: SeenNow, options: SurroundingsOptions, settings: 
     ask: (status, now) => (rollout === 'Gone' ? { questions: [] } : asked({ ...seen, status }, observation, settings, now)),
     async act(action) {
       const result = await act(api, raw, action, context(options, clock.now()))
+      if (!result.ok && result.reason === 'Conflict' && action.type === 'CreateRevision') options.originals.reread(`${namespace}/${name}`)
       if (result.ok && result.afterwards !== undefined) void afterwards(result.afterwards, options, action.type)
       return result
     },

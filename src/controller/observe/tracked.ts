@@ -16,7 +16,7 @@ export type Content =
   /** `message`: with the Role that is missing. */
   | { readonly state: 'Forbidden'; readonly message: string }
   | { readonly state: 'Unreadable'; readonly message: string }
-/** Answers what is known of an object; undefined: it was not read yet. */
+/** Answers what is known of an object; undefined: it was not read yet, or is just being read again. */
 export type Contents = (namespace: string, object: ConfigName) => Content | undefined
 /** An object that the template names and the spec tracks. */
 export interface TrackedSeen extends ConfigRef {
@@ -44,7 +44,7 @@ function beginning({ kind, name, optional, content }: TrackedSeen): TrackedRecor
   if (content?.state === 'Known') return { kind, name, digest: content.digest }
   return content?.state === 'Missing' && optional ? { kind, name, digest: absent } : undefined
 }
-/** Something was not read yet, and nobody has said that it cannot be. */
+/** Something was not read yet, or is just being read again, and nobody has said that it cannot be. */
 export function isUnread(tracked: readonly TrackedSeen[]): boolean {
   return tracked.some(({ content }) => content === undefined)
 }
@@ -105,6 +105,7 @@ export function wantedRecords({ spec, tracked }: Scope, revision: KubeObject): r
   const records = trackedIn(revision)
   const kept = records.filter((record) => record.copy !== undefined || isTracked(spec.trackedConfig ?? [], record))
   const known = new Set(records.map(configId))
+  if (tracked.length === 0) return kept
   const named = new Set(configRefs(templateOf(revision)).map(configId))
   const fresh = tracked.filter((one) => named.has(configId(one)) && !known.has(configId(one))).flatMap((one) => beginning(one) ?? [])
   return [...kept, ...fresh]

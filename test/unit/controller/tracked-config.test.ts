@@ -122,6 +122,35 @@ describe('tracked configuration', () => {
     const said = JSON.stringify([lines, world.store.list(rollouts), world.store.list('events'), world.store.list(revisions)])
     for (const secret of ['very-secret', 'another-secret', 'dmVyeS1zZWNyZXQ', 'YW5vdGhlci1zZWNyZXQ', 'green', 'blue']) expect(said).not.toContain(secret)
   })
+  test('what changes along with the template is one release', async () => {
+    start()
+    await adopted()
+    put('configmaps', 'app', { data: { color: 'green' } })
+    put('secrets', 'tls', { type: 'Opaque', data: { key: 'YW5vdGhlci1zZWNyZXQ=' } })
+    world.store.update(revisions, 'shop', 'web', (one) => ({ ...one, spec: { ...one.spec, template: webTemplate('web:2') } }), { manager: 'kubectl' })
+    await pass(300_000)
+    expect(history()).toEqual(['Promoted'])
+    expect(configOf(stable())).toEqual({ color: 'green' })
+    expect(secretOf(stable())).toEqual({ key: 'YW5vdGhlci1zZWNyZXQ=' })
+    expect(world.store.list(revisions, { namespace: 'shop' }).length).toBe(3)
+  })
+  test('a Secret that changes between the look and the copy is looked at again', async () => {
+    start()
+    await adopted()
+    let changed = false
+    const watch = world.store.watchAll((id, change) => {
+      const canary = (change.object.status as RolloutStatus | undefined)?.canary
+      if (id !== rollouts || !canary || changed) return
+      changed = true
+      put('secrets', 'tls', { type: 'Opaque', data: { key: 'YW5vdGhlci1zZWNyZXQ=' } })
+    })
+    put('configmaps', 'app', { data: { color: 'green' } })
+    await pass(400_000)
+    watch.close()
+    expect(changed).toBe(true)
+    expect(history()[0]).toBe('Promoted')
+    expect(secretOf(stable())).toEqual({ key: 'YW5vdGhlci1zZWNyZXQ=' })
+  })
   test('back to what it was in the middle: the kept revision again, Withdrawn', async () => {
     start()
     await adopted()
