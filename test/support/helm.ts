@@ -35,7 +35,8 @@ export function helm(args: readonly string[], kubeconfig?: string): Promise<Helm
   })
 }
 
-function helmProgram(): string | undefined {
+/** The program, or undefined where there is none. */
+export function helmProgram(): string | undefined {
   const asked = process.env['SLUICE_TEST_HELM']
   if (asked) return asked
   const onPath = (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, 'helm')).find(executable)

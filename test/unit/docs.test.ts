@@ -10,6 +10,8 @@ import { readConfiguration } from '../../src/configuration/read.ts'
 import { plan } from '../../src/rollout/plan.ts'
 import { validate } from '../../src/rollout/validate.ts'
 import { systemClock } from '../../src/telemetry/clock.ts'
+import { guideOf } from '../support/guide.ts'
+import { blocksOf } from '../support/markdown.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const below = (folder: string): string[] =>
@@ -17,11 +19,6 @@ const below = (folder: string): string[] =>
 const pages = [...readdirSync(root).filter((path) => path.endsWith('.md')), ...below('docs'), ...below('examples')].map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }))
 const textOf = (path: string): string => pages.find((page) => page.path === path)!.text
 
-interface Block {
-  readonly language: string
-  readonly text: string
-}
-const blocks = (text: string): readonly Block[] => [...text.matchAll(/^```(\w*)[^\n]*\n([\s\S]*?)^```/gm)].map(([, language = '', inner = '']) => ({ language, text: inner }))
 const prose = (text: string): string => text.replaceAll(/^```[\s\S]*?^```/gm, '')
 const codes = (text: string): readonly string[] => [...prose(text).matchAll(/`([^`\n]+)`/g)].map(([, code = '']) => code)
 
@@ -51,7 +48,7 @@ describe.each(pages)('$path', ({ path, text }) => {
   })
 
   test('every YAML block is YAML, and every resource of ours in it is valid', () => {
-    for (const block of blocks(text).filter(({ language }) => language === 'yaml')) {
+    for (const block of blocksOf(text).filter(({ language }) => language === 'yaml')) {
       for (const document of parseAllDocuments(block.text)) {
         expect(document.errors).toEqual([])
         const object = document.toJS()
@@ -60,6 +57,10 @@ describe.each(pages)('$path', ({ path, text }) => {
         if (object.kind === 'Rollout') expect(plan(object.spec, object.metadata.name, { scrapeIntervalMs: 15_000 }).ok).toBe(true)
       }
     }
+  })
+
+  test.skipIf(!/^(README|docs)\b/.test(path))('every block can be run by test/real/guides.test.ts, or says why not', () => {
+    expect(guideOf(path, text).problems).toEqual([])
   })
 
   test('files that it names exist', () => {
@@ -87,7 +88,7 @@ interface Mentioned {
 }
 /** Commands in code spans and shell blocks. Of a line with a pipe, a comment or a second command only the first counts. */
 function commandsIn(text: string): readonly Mentioned[] {
-  const shell = blocks(text).filter(({ language }) => language === 'sh').flatMap((block) => block.text.replaceAll('\\\n', ' ').split('\n'))
+  const shell = blocksOf(text).filter(({ language }) => language === 'sh').flatMap((block) => block.text.replaceAll('\\\n', ' ').split('\n'))
   return [...codes(text), ...shell].flatMap((line) => {
     const words = /^(?:\$ )?(?:bin\/)?(?:kubectl )?sluice ([a-z]+)\b([^|#;&]*)/.exec(line.trim())
     // `sluice.dev/…` and what is planned are no commands.
@@ -109,7 +110,7 @@ test('what is said to be planned is not there yet', async () => {
 
 describe('the tables for people who come from Flagger and Argo', () => {
   const schema = parse(readFileSync(join(root, 'crds/rollouts.yaml'), 'utf8')).spec.versions[0].schema.openAPIV3Schema
-  const rows = textOf('README.md').split('\n').filter((line) => /^\| .* \| .* \|.*\|$/.test(line)).map((line) => line.split(' | ')[1] ?? '')
+  const rows = ['flagger', 'argo-rollouts'].flatMap((tool) => textOf(`docs/guides/migrate-from-${tool}.md`).split('\n')).filter((line) => /^\| .* \| .* \|.*\|$/.test(line)).map((line) => line.split(' | ')[1] ?? '')
   const fields = rows.flatMap((cell) => codes(cell)).filter((code) => code.startsWith('spec.'))
   const known = (path: string): boolean => path.split('.').reduce((at, part) => {
     const found = at?.properties?.[part.replace('[]', '')]
