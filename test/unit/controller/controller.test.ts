@@ -138,6 +138,57 @@ describe('the controller', () => {
   })
 })
 
+describe('an hour without a controller', () => {
+  /** Gone at 20 %, for an hour in which `meanwhile` happens; what serves is as it was, and then the next one comes. */
+  const anHour = async (meanwhile: () => void = () => undefined, split = [80, 20]): Promise<void> => {
+    const first = start('one')
+    await adopted()
+    push('web:2')
+    await world.clock.advance(30_000)
+    expect([status()?.phase, share()]).toEqual(['Holding', [80, 20]])
+    const stopping = first.stop()
+    await world.clock.advance(5_000)
+    await stopping
+    const deployments = () => world.store.list('deployments.apps', { namespace: 'shop' }).map(one => `${one.metadata.name} ${one.spec.replicas}`)
+    const before = deployments()
+    meanwhile()
+    await world.clock.advance(3_600_000)
+    expect([share(), deployments()]).toEqual([split, before])
+    start('two')
+    await world.clock.advance(2_000)
+  }
+  test('the journey goes on from its step; the hold that is over is not repeated', async () => {
+    await anHour()
+    expect(status()?.journey?.step).toMatchObject({ index: 1 })
+    await world.clock.advance(120_000)
+    expect(status()).toMatchObject({ phase: 'Idle', stable: { images: ['web:2'] }, writer: 'two' })
+  })
+  test('a version that was pushed in it exposed nobody, and gets its turn', async () => {
+    await anHour(() => void push('web:3'))
+    await world.clock.advance(400_000)
+    expect(status()).toMatchObject({ phase: 'Idle', stable: { images: ['web:3'] } })
+    expect(status()?.history.map(one => one.outcome)).toContain('Superseded')
+  })
+  test('a weight that a person took away in it stays away, and a person is asked', async () => {
+    await anHour(() => {
+      world.store.update('virtualservices.networking.istio.io', 'shop', 'web', one => {
+        const [route] = one.spec.http
+        return { ...one, spec: { ...one.spec, http: [{ ...route, route: route.route.map((arm: any, index: number) => ({ ...arm, weight: index === 0 ? 100 : 0 })) }] } }
+      }, { manager: 'kubectl-edit' })
+    }, [100, 0])
+    await world.clock.advance(120_000)
+    expect([status()?.phase, share()]).toEqual(['Held', [100, 0]])
+    expect(status()?.conditions).toContainEqual(expect.objectContaining({ type: 'Held', reason: 'LoweredByHand' }))
+  })
+  test('an abort that nobody read for an hour has expired, and its answer says so', async () => {
+    await anHour(() => void world.store.create('rolloutrequests.sluice.dev', {
+      apiVersion: 'sluice.dev/v1alpha1', kind: 'RolloutRequest', metadata: { name: 'r', namespace: 'shop' },
+      spec: { rolloutName: 'web', action: 'Abort', revision: status()?.canary?.revision, requestedBy: 'olga' },
+    }, { manager: 'kubectl' }))
+    expect(get('rolloutrequests.sluice.dev', 'r')?.status).toMatchObject({ state: 'Refused' })
+  })
+})
+
 describe('leading', () => {
   test('one leads, the other watches and takes over when the lease is given back', async () => {
     const one = start('one')
