@@ -124,10 +124,11 @@ function traffic(scene: Scene): string[] {
   parts.push(c.dim([routeName(spec, scene.name), age === undefined ? undefined : `seen ${span(age)} ago`].filter(Boolean).join(', ')))
   return labelledParts('traffic', parts, '    ', columns)
 }
-/** The canary's share in percent as read back from the mesh; 0 where no journey is under way. */
+/** The canary's share in percent as read back from the mesh; 0 where no journey is under way. Where somebody else lowered it and it is held there, that is what is wanted. */
 export function shareOfCanary(status: RolloutStatus): number {
-  const journey = underWay(status)
-  return journey === undefined ? 0 : (journey.weight.seen ?? 0)
+  const weight = underWay(status)?.weight
+  const seen = weight?.seen ?? 0
+  return status.phase === 'Held' && weight !== undefined ? Math.min(seen, weight.wanted) : seen
 }
 function routeName(spec: RolloutSpec, rollout: string): string {
   const own = { namespace: '', name: spec.service?.name ?? spec.workloadRef?.name ?? rollout }

@@ -36,6 +36,10 @@ describe('the picture of a rollout', () => {
     expect(lines).toContain('  next     sluice retry checkout')
     expect(lines.some(line => line.includes('stable 100%') && line.includes('canary 0%'))).toBe(true)
   })
+  test('held where somebody else lowered it, it shows the share of now', () => {
+    const lines = renderRollout(rollout({ phase: 'Held', journey: { ...status().journey!, weight: { wanted: 0, seen: 25, seenAt: at(128) } } }), now, { columns: 120 })
+    expect(lines).toContain('  traffic  stable 100% ████████████████████ canary 0%    VirtualService/checkout, seen 2m08s ago')
+  })
   test.each([30, 40, 60, 80, 200])('no line is wider than %i columns, with and without colour', columns => {
     for (const color of [false, true]) {
       const lines = renderRollout(rollout({ checks, message: 'x'.repeat(300) }), now, { columns, color, pods: { stable: { ready: 5, wanted: 5 } } })
