@@ -1,6 +1,7 @@
 /** What a step asks of the metric source: how many questions, and their bytes, for each data plane. */
 import { countsQuery } from '../src/analysis/queries.ts'
-import { telemetries, type Question } from '../src/analysis/reading.ts'
+import type { Question } from '../src/analysis/reading.ts'
+import { telemetries } from '../src/analysis/telemetry.ts'
 import { openField, specOf } from './field.ts'
 import { short, type Figure } from './table.ts'
 

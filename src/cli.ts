@@ -173,6 +173,7 @@ function running(program: Command, io: Io, identity: string, doing: Run): void {
     .option('--no-leader-elect', 'do not take the lease: only where no second instance can ever run')
     .option('--cluster-name <name>', 'what messages call this cluster (default: nothing)')
     .option('--allow-host <host[:port]>', 'a private, loopback or cluster host that messages may be sent to; may be given more than once', (host: string, before: readonly string[] = []) => [...before, host])
+    .option('--allow-templates <namespace>', "a namespace whose MetricTemplates are honoured, * for all; may be given more than once (default: the controller's own)", (one: string, before: readonly string[] = []) => [...before, one])
     .option('--leader-election-namespace <name>', "namespace of the lease `sluice` (default: the pod's)")
     .option('--identity <name>', 'name of this instance in lease, status and events (default: host name and a random part)')
     .option('--health-port <port>', 'port of /healthz and /readyz; 0 for none', defaults.healthPort)

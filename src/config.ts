@@ -2,6 +2,7 @@
 import type { ControllerConfig } from './cli/controller.ts'
 import { allowedHostProblem } from './notify/address.ts'
 import { parseDuration } from './rollout/duration.ts'
+import { templateNamespaceProblem } from './rollout/namespaces.ts'
 import type { LogLevel } from './telemetry/log.ts'
 
 /** The flags as they were typed. */
@@ -22,6 +23,7 @@ export interface ControllerFlags {
   readonly metricsPort: string
   readonly logLevel: string
   readonly allowHost?: readonly string[]
+  readonly allowTemplates?: readonly string[]
   readonly clusterName?: string
 }
 /** Defaults of flags, as they are shown by --help. */
@@ -54,11 +56,12 @@ export function controllerConfig(flags: ControllerFlags, fallbackIdentity: strin
   check(levels.includes(flags.logLevel), '--log-level', flags.logLevel, `write one of ${levels.join(', ')}`)
   if (flags.identity !== undefined) check(/^[A-Za-z0-9]([-._A-Za-z0-9]{0,126}[A-Za-z0-9])?$/.test(flags.identity), '--identity', flags.identity, 'write a name of letters, digits, dots, dashes and underscores that no other instance has')
   for (const host of flags.allowHost ?? []) check(allowedHostProblem(host) === undefined, '--allow-host', host, allowedHostProblem(host) ?? '')
+  for (const one of flags.allowTemplates ?? []) check(templateNamespaceProblem(one) === undefined, '--allow-templates', one, templateNamespaceProblem(one) ?? '')
   if (flags.clusterName !== undefined) check(/^[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?$/.test(flags.clusterName), '--cluster-name', flags.clusterName, 'write at most 63 letters, digits, dots, dashes and underscores')
   if (problems.length > 0) return { ok: false, problems }
-  const { kubeconfig, context, namespace, config: configFile, prometheus, clusterDomain, leaderElect, leaderElectionNamespace, allowHost: allowedHosts = [], clusterName } = flags
+  const { kubeconfig, context, namespace, config: configFile, prometheus, clusterDomain, leaderElect, leaderElectionNamespace, allowHost: allowedHosts = [], allowTemplates: templateNamespaces = [], clusterName } = flags
   const identity = flags.identity ?? fallbackIdentity
-  return { ok: true, config: { kubeconfig, context, namespace, configFile, flags: { prometheus, scrapeIntervalMs, allowedHosts, clusterName }, propagationDelayMs, clusterDomain, leaderElect, leaderElectionNamespace, identity, healthPort: Number(flags.healthPort), metricsPort: Number(flags.metricsPort), logLevel: flags.logLevel as LogLevel } }
+  return { ok: true, config: { kubeconfig, context, namespace, configFile, flags: { prometheus, scrapeIntervalMs, allowedHosts, templateNamespaces, clusterName }, propagationDelayMs, clusterDomain, leaderElect, leaderElectionNamespace, identity, healthPort: Number(flags.healthPort), metricsPort: Number(flags.metricsPort), logLevel: flags.logLevel as LogLevel } }
 }
 
 /** Whether a screen shows colours: https://no-color.org, and terminals that say they cannot. */

@@ -48,7 +48,7 @@ function armCounts(question: Question, arm: string, counted: Map<string, Element
     return elements
   }
   const read = (window: string): { counts: Counts; buckets: readonly Bucket[] } => {
-    const buckets = question.measure.kind === 'Latency' ? bucketsOf(take(window, 'bucket'), dataPlanes[question.telemetry].leMs) : []
+    const buckets = question.measure.kind === 'Latency' ? bucketsOf(take(window, 'bucket'), question.telemetry === undefined ? 1 : dataPlanes[question.telemetry].leMs) : []
     const arrived =
       question.measure.kind === 'Latency' ? slower(buckets, question.measure.aboveMs) : { total: one(take(window, 'total')), bad: one(take(window, 'bad')) }
     // Who was never answered waited longer than any bound: an unreachable version fails its latency check too.

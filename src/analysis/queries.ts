@@ -33,8 +33,10 @@ export function windowsOf(question: Pick<Question, 'fastMs' | 'slowMs'>): readon
 }
 
 function leaves(question: Question, name: 'stable' | 'canary'): readonly Leaf[] {
+  const { measure, telemetry } = question
+  if (telemetry === undefined || measure.kind === 'Query') return []
   const shared = question[name === 'stable' ? 'canary' : 'stable'].door === undefined
-  return dataPlanes[question.telemetry].leaves(question[name], question.measure.kind, shared)
+  return dataPlanes[telemetry].leaves(question[name], measure.kind, shared)
 }
 
 /**

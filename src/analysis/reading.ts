@@ -1,4 +1,5 @@
-/** Questions to a metric source and their answers, in counts. Pure. */
+/** Questions to a metric source and their answers, in counts or as one value. Pure. */
+import type { Telemetry } from './telemetry.ts'
 
 /** What the data plane calls one side of the split. */
 export interface ArmSeries {
@@ -16,10 +17,17 @@ export type Measure =
   | { readonly kind: 'Latency'; readonly percentile: number; readonly aboveMs: number }
   /** Requests that clients sent through each arm's door, none of them bad; through a shared host, or without a door, what arrived at the workloads. */
   | { readonly kind: 'DoorRequests' }
-
-/** Data planes whose series can be asked. `Linkerd` tells by the workloads that answer, `LinkerdRoute` by the backends of routes. */
-export const telemetries = ['Istio', 'Linkerd', 'LinkerdRoute', 'EnvoyGateway', 'Traefik'] as const
-export type Telemetry = (typeof telemetries)[number]
+  | QueryMeasure
+/** A query of one's own, which answers one number. */
+export interface QueryMeasure {
+  readonly kind: 'Query'
+  /** `<namespace>/<name>` of its template: those who ask by one template share its failures, and nobody else does. */
+  readonly template: string
+  /** PromQL with its values, or why it cannot be asked. */
+  readonly query: { readonly ok: true; readonly query: string } | { readonly ok: false; readonly reason: string }
+  /** What its number is in, for people; empty where it is in nothing. */
+  readonly unit: string
+}
 
 export interface Question {
   /** Stable while the question means the same: check name, revision and the start of its slow window. */
@@ -27,7 +35,8 @@ export interface Question {
   readonly check: string
   /** Name of the metric source that is asked. */
   readonly source: string
-  readonly telemetry: Telemetry
+  /** Whose series are counted. Undefined only where a query of one's own is asked. */
+  readonly telemetry: Telemetry | undefined
   readonly measure: Measure
   readonly stable: ArmSeries
   readonly canary: ArmSeries
@@ -46,7 +55,13 @@ export interface ArmCounts {
   /** The percentile over the slow window in ms, by interpolation, for display; absent without requests. */
   readonly percentileMs?: number
 }
-export type Answer = { readonly state: 'Counts'; readonly canary: ArmCounts; readonly stable: ArmCounts } | { readonly state: 'Error'; readonly reason: string }
+export type Answer =
+  | { readonly state: 'Counts'; readonly canary: ArmCounts; readonly stable: ArmCounts }
+  /** Of a query of one's own; may be infinite, never NaN. */
+  | { readonly state: 'Value'; readonly value: number }
+  /** It answered nothing. */
+  | { readonly state: 'Empty'; readonly reason: string }
+  | { readonly state: 'Error'; readonly reason: string }
 export interface Reading {
   readonly question: Question
   readonly answer: Answer

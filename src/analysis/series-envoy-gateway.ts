@@ -2,6 +2,8 @@
 import { counted, type DataPlane, oneOf, type Series } from './series.ts'
 
 export const envoyGateway: DataPlane = {
+  says: 'its proxies, by cluster',
+  goesWith: 'GatewayAPI',
   leMs: 1,
   leaves(arm, measure) {
     const { clusters = [] } = arm

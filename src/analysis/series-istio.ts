@@ -1,8 +1,10 @@
 /** Istio: what arrived by workload, as sidecars and waypoints count it, and what never arrived by door, as its callers count it. */
-import type { ArmSeries, Measure } from './reading.ts'
-import { type DataPlane, grpcFailures, hasWorkload, is, type Leaf, oneOf, type Series } from './series.ts'
+import type { ArmSeries } from './reading.ts'
+import { type Counted, type DataPlane, grpcFailures, hasWorkload, is, type Leaf, oneOf, type Series } from './series.ts'
 
 export const istio: DataPlane = {
+  says: 'sidecars and waypoints',
+  goesWith: 'Any',
   leMs: 1,
   leaves: (arm, measure, shared) => (hasWorkload(arm) ? leaves(arm, measure, shared) : []),
 }
@@ -10,7 +12,7 @@ export const istio: DataPlane = {
 /** Envoy's flags for requests that reached no pod: connection refused or timed out, no healthy host, circuit breaker. They may be one of a comma list. */
 const neverArrived = '(.*,)?(UF|UH|UO)(,.*)?'
 
-function leaves(arm: ArmSeries, measure: Measure['kind'], shared: boolean): readonly Leaf[] {
+function leaves(arm: ArmSeries, measure: Counted, shared: boolean): readonly Leaf[] {
   const arrived = ['reporter=~"destination|waypoint"', is('destination_workload_namespace', arm.namespace), oneOf('destination_workload', arm.workloads)]
   const requests = (...more: string[]): Series => ({ metric: 'istio_requests_total', matchers: [...arrived, ...more] })
   if (measure === 'DoorRequests') return [{ what: 'total', series: [arm.door === undefined || shared ? requests() : sentTo(arm.door)] }]

@@ -7,6 +7,8 @@ const failures = 'UNKNOWN|DEADLINE_EXCEEDED|RESOURCE_EXHAUSTED|UNIMPLEMENTED|INT
 const error = ['error!=""', 'error!="CANCEL"']
 
 export const linkerdRoute: DataPlane = {
+  says: 'proxies of the callers, by backend of a route',
+  goesWith: 'GatewayAPI',
   leMs: 1000,
   leaves(arm, measure) {
     const door = doorOf(arm)

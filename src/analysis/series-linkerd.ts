@@ -2,6 +2,8 @@
 import { counted, type DataPlane, doorOf, hasWorkload, is, oneOf, type Series } from './series.ts'
 
 export const linkerd: DataPlane = {
+  says: 'proxies of the pods',
+  goesWith: 'Any',
   leMs: 1,
   leaves(arm, measure, shared) {
     if (!hasWorkload(arm)) return []

@@ -2,6 +2,8 @@
 import { counted, type DataPlane, doorOf, quoted, regexEscaped, type Series } from './series.ts'
 
 export const traefik: DataPlane = {
+  says: 'Traefik as a Gateway, by Service',
+  goesWith: 'GatewayAPI',
   leMs: 1000,
   leaves(arm, measure) {
     const door = doorOf(arm)

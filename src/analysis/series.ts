@@ -1,6 +1,9 @@
 /** Series of data planes as selectors. Names of namespaces, workloads and doors are user input: every value is quoted, every regex escaped. */
 import type { ArmSeries, Measure } from './reading.ts'
 
+/** What counts answer. */
+export type Counted = Exclude<Measure['kind'], 'Query'>
+
 /** What an element counts. `lost`: requests that never arrived at a pod, part of neither `total` nor `bucket`. `bucket` comes with `le`. */
 export type What = 'total' | 'bad' | 'lost' | 'bucket'
 
@@ -16,10 +19,14 @@ export interface Leaf {
 
 /** One data plane: how it counts the requests of an arm. */
 export interface DataPlane {
+  /** Who counts, for the description of `analysis.telemetry`. */
+  readonly says: string
+  /** Of which `traffic` it tells: `Any`, or only routes of the Gateway API. */
+  readonly goesWith: 'Any' | 'GatewayAPI'
   /** Milliseconds that one unit of its histograms' `le` stands for. */
   readonly leMs: 1 | 1000
   /** `shared`: both arms have one host. An arm that this data plane cannot tell has no leaves. */
-  readonly leaves: (arm: ArmSeries, measure: Measure['kind'], shared: boolean) => readonly Leaf[]
+  readonly leaves: (arm: ArmSeries, measure: Counted, shared: boolean) => readonly Leaf[]
 }
 
 /** Unknown, DeadlineExceeded, ResourceExhausted, Unimplemented, Internal, Unavailable, DataLoss: failures that hide behind HTTP 200. */
@@ -45,7 +52,7 @@ export function doorOf(arm: ArmSeries): { readonly service: string; readonly nam
 }
 
 /** What most data planes need: counters with the failing ones among them, and a histogram. */
-export function counted(measure: Measure['kind'], total: readonly Series[], bad: readonly Series[], buckets: readonly Series[]): readonly Leaf[] {
+export function counted(measure: Counted, total: readonly Series[], bad: readonly Series[], buckets: readonly Series[]): readonly Leaf[] {
   if (measure === 'Latency') return [{ what: 'bucket', series: buckets }]
   return measure === 'DoorRequests' ? [{ what: 'total', series: total }] : [{ what: 'total', series: total }, { what: 'bad', series: bad }]
 }

@@ -1,6 +1,7 @@
 /** From counts to a verdict, by threshold, in two windows as in alerting on error budgets. */
 import type { ArmCounts, Counts, Measure, Reading } from './reading.ts'
-import { longestWindowMs } from './windows.ts'
+import { evaluateValue, type Range } from './value.ts'
+import { longestWindowMs, scrapesToPass } from './windows.ts'
 
 /** What a check allows. */
 export interface CheckBounds {
@@ -9,6 +10,8 @@ export interface CheckBounds {
   /** Share of requests that may be bad, 0..1. */
   readonly allowedBad: number
   readonly minRequests: number
+  /** Of a query of one's own: what its value may be. The two above say nothing then. */
+  readonly range?: Range
 }
 /** Where the last evaluation that counted towards failureLimit stood. */
 export interface Memory {
@@ -23,9 +26,9 @@ export interface Evaluation {
   readonly value?: string
   /** One sentence: what was seen, or what is awaited. */
   readonly message: string
-  /** Of the canary in the window that decided: the fast one where it alone fails, else the slow one. */
-  readonly total: number
-  readonly bad: number
+  /** Of the canary in the window that decided: the fast one where it alone fails, else the slow one. Absent of a query of one's own, which has no counts. */
+  readonly total?: number
+  readonly bad?: number
   /** It fails, and holds bad requests newer than the last counted one's. */
   readonly counts: boolean
   /** To be given to the next evaluation. */
@@ -36,12 +39,12 @@ export interface Evaluation {
 
 /** Bad requests that are no verdict yet, whatever the share: one failed request in thirty says nothing. */
 const tolerated = 3
-/** The slow window must hold as many scrapes before it can pass. */
-const scrapesToPass = 4
 
 /** One check on one reading. No data is never Pass nor Fail; an answer that is an error is Error. */
 export function evaluate(check: CheckBounds, reading: Reading, memory: Memory, scrapeIntervalMs: number): Evaluation {
   const { question, answer } = reading
+  if (check.range !== undefined) return evaluateValue(reading, check.range, memory, scrapeIntervalMs)
+  if (answer.state === 'Value' || answer.state === 'Empty') return { verdict: 'Error', message: 'a value was answered where counts were asked for', counts: false, memory }
   if (answer.state === 'Error') return { verdict: 'Error', message: answer.reason, total: 0, bad: 0, counts: false, memory }
   const { fast, slow } = answer.canary
   const failing = fails(check, slow) ? slow : fails(check, fast) ? fast : undefined
@@ -65,7 +68,7 @@ export function evaluate(check: CheckBounds, reading: Reading, memory: Memory, s
 
 /** The canary's share of the requests in the fast window, in percent; undefined without requests or without an answer. */
 export function measuredShare(reading: Reading): number | undefined {
-  if (reading.answer.state === 'Error') return undefined
+  if (reading.answer.state !== 'Counts') return undefined
   const canary = reading.answer.canary.fast.total
   const all = canary + reading.answer.stable.fast.total
   return all > 0 ? (100 * canary) / all : undefined

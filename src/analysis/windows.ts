@@ -11,5 +11,8 @@ export function windows(now: number, since: number, scrapeMs: number, intervalMs
   return { fastMs: Math.min(Math.max(4 * scrapeMs, intervalMs), slowMs), slowMs }
 }
 
+/** The slow window must hold as many scrapes before it can pass. */
+export const scrapesToPass = 4
+
 /** Longest slow window in ms. */
 export const longestWindowMs = hour

@@ -65,7 +65,7 @@ export async function runController(config: ControllerConfig, servers: Servers, 
   log.info({ server, identity: config.identity, watches: config.namespace ?? 'all', config: config.configFile ?? 'none', sources: live.current.sources.map(({ name }) => name), lease: config.leaderElect ? `${leaseNamespace}/sluice` : 'none' }, 'starting')
   controller = startController({
     api: kubeClient(connection.value, { answered: counted(meters) }), clock: io.clock, log, meters, source: live.sources, random: Math.random, namespace: config.namespace,
-    settings: { identity: config.identity, propagationDelayMs: config.propagationDelayMs, clusterDomain: config.clusterDomain, ...planSettings(live.current) },
+    settings: { identity: config.identity, propagationDelayMs: config.propagationDelayMs, clusterDomain: config.clusterDomain, ...planSettings(live.current, namespace) },
     notify: {
       post: poster({ rules: addressRules(live, new URL(server).hostname, config.clusterDomain) }, () => io.clock.now()),
       cluster: () => live.current.clusterName,
@@ -75,7 +75,7 @@ export async function runController(config: ControllerConfig, servers: Servers, 
   const ungauge = meters.read(() => configurationGauges(live))
   void probe(live.sources.all, log, io)
   live.follow(now => {
-    controller?.reconfigure(planSettings(now))
+    controller?.reconfigure(planSettings(now, namespace))
     void probe(live.sources.all, log, io)
   })
   await stopAsked(io.stopped)

@@ -24,7 +24,7 @@ export async function configuration(api: KubeApi, deployment: KubeObject): Promi
   const pod = deployment.spec?.template?.spec
   const args: readonly string[] = pod?.containers?.find((one: { name?: string }) => one.name === 'controller')?.args ?? []
   const path = flag(args, 'config').at(-1)
-  if (path === undefined) return judged(flagsOf(args), undefined)
+  if (path === undefined) return judged(flagsOf(args), undefined, namespace)
   const mounted = configMapAt(pod, path)
   // Something else than a ConfigMap holds it, which nobody can look into from here.
   if (mounted === undefined) return nothing
@@ -35,14 +35,14 @@ export async function configuration(api: KubeApi, deployment: KubeObject): Promi
   if (typeof text !== 'string') return wrong('ConfigMissing', object, found.ok ? `it has no ${mounted.key}, which --config names` : 'it does not exist, and --config names a file of it', [])
   const read = readConfiguration(text)
   if (!read.ok) return wrong('ConfigInvalid', object, read.problems.map((problem) => told(mounted.key, problem)).join('; '), [`kubectl -n ${namespace} edit configmap ${mounted.name}`])
-  return judged(flagsOf(args), { object, configuration: read.configuration })
+  return judged(flagsOf(args), { object, configuration: read.configuration }, namespace)
 }
 
-function judged(flags: ConfigurationFlags, file: { readonly object: string; readonly configuration: Parameters<typeof effective>[1] } | undefined): ConfigurationLook {
+function judged(flags: ConfigurationFlags, file: { readonly object: string; readonly configuration: Parameters<typeof effective>[1] } | undefined, namespace: string | undefined): ConfigurationLook {
   const merged = effective(flags, file?.configuration)
   if (!merged.ok) return wrong('ConfigInvalid', file?.object ?? 'controller', merged.problems.join('; '), [])
   const names = merged.effective.sources.map(({ name }) => name)
-  return { ...nothing, settings: planSettings(merged.effective), well: names.length === 0 ? [] : [`metric sources: ${names.join(', ')}`] }
+  return { ...nothing, settings: planSettings(merged.effective, namespace), well: names.length === 0 ? [] : [`metric sources: ${names.join(', ')}`] }
 }
 function wrong(rule: string, object: string, what: string, lines: readonly string[]): ConfigurationLook {
   const why = 'the controller goes on with what it read before, and ends when it starts anew'
@@ -56,7 +56,7 @@ function flag(args: readonly string[], name: string): readonly string[] {
 function flagsOf(args: readonly string[]): ConfigurationFlags {
   const [prometheus, scrapes, clusterName] = ['prometheus', 'scrape-interval', 'cluster-name'].map((name) => flag(args, name).at(-1))
   const scrapeIntervalMs = scrapes === undefined ? undefined : parseDuration(scrapes)
-  return { ...(prometheus === undefined ? {} : { prometheus }), ...(scrapeIntervalMs === undefined ? {} : { scrapeIntervalMs }), ...(clusterName === undefined ? {} : { clusterName }), allowedHosts: flag(args, 'allow-host') }
+  return { ...(prometheus === undefined ? {} : { prometheus }), ...(scrapeIntervalMs === undefined ? {} : { scrapeIntervalMs }), ...(clusterName === undefined ? {} : { clusterName }), allowedHosts: flag(args, 'allow-host'), templateNamespaces: flag(args, 'allow-templates') }
 }
 
 interface PodSpec {

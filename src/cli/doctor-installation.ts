@@ -70,7 +70,7 @@ async function crds(api: KubeApi): Promise<Installation> {
   const unseen = each.flatMap(part => part.unread)
   return { findings: found, unread: unseen, well: found.length + unseen.length === 0 ? [`CRDs: those of ${packageJson.version}`] : [] }
 }
-function compared(name: string, wanted: { readonly spec: StructuralSchema; readonly status: StructuralSchema }, crd: KubeObject): Installation {
+function compared(name: string, wanted: { readonly spec: StructuralSchema; readonly status?: StructuralSchema }, crd: KubeObject): Installation {
   const object = `CustomResourceDefinition ${name}`
   const refusal = ((crd.status?.conditions ?? []) as { type: string; status: string; message?: string }[]).find(({ type, status }) => ['Established', 'NamesAccepted'].includes(type) && status === 'False')
   if (refusal) return problem('CrdRefused', object, `the API server says ${refusal.type} is False: ${refusal.message ?? ''}`, 'its resources cannot be used', 'Take the name from whoever has it, or correct the CRD', [`kubectl describe crd ${name}`])

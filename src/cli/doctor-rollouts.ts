@@ -24,7 +24,7 @@ export interface RolloutLook {
 /** Everything about one Rollout; a fact that two sources tell is told once, by the one with the lines to commit. */
 export function rolloutFindings(rollout: KubeObject, look: RolloutLook): readonly Finding[] {
   const { namespace, name } = rollout.metadata
-  const settings = { clusterDomain: 'cluster.local', scrapeIntervalMs: 15_000, ...look.planning, propagationDelayMs: 10_000, identity: 'doctor' }
+  const settings = { clusterDomain: 'cluster.local', scrapeIntervalMs: 15_000, templateNamespaces: ['*'], ...look.planning, propagationDelayMs: 10_000, identity: 'doctor' }
   const observation = observe(look.world, `${namespace}/${name}`, settings, new Map(), look.now)
   if (observation.state !== 'Seen') return []
   const { seen, problems, plan } = observation

@@ -1,5 +1,5 @@
 /** How long each step of a Rollout will take at a given traffic. Pure. */
-import { longestWindowMs } from '../analysis/windows.ts'
+import { longestWindowMs, scrapesToPass } from '../analysis/windows.ts'
 import { formatDuration } from '../rollout/duration.ts'
 import type { Plan, PlannedStep } from '../rollout/plan.ts'
 
@@ -24,9 +24,6 @@ export interface StepPace {
   /** What decides how long it lasts, or ends it. */
   readonly because: string
 }
-
-/** Scrapes that the window must hold before a check can pass. */
-const scrapesToPass = 4
 
 /** One line for each step. A step lasts its hold, or until its evidence is there and was looked at, whichever is longer. */
 export function paceOf(plan: Plan, pace: Pace): readonly StepPace[] {

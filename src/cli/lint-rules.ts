@@ -1,4 +1,5 @@
 /** What lint finds: each resource of Sluice by itself, and against the objects that are given beside it, by the code with which the controller looks at a cluster. Pure. */
+import { readTemplate } from '../analysis/template.ts'
 import { observe, type Observation } from '../controller/observe.ts'
 import type { Position } from '../configuration/positions.ts'
 import type { Kind, World } from '../controller/world.ts'
@@ -41,10 +42,11 @@ export function findings(all: readonly Given[], settings: LintSettings): { reado
   for (const given of ours) {
     const problems = shape(given)
     found.push(...problems)
+    if (given.object.kind === 'MetricTemplate' && problems.length === 0) found.push(...fixedWindow(given))
     if (given.object.kind !== 'Rollout') continue
     const world = worlds(folder(given))
     const { namespace, name } = given.object.metadata
-    const observation = observe(world, `${namespace}/${name}`, { ...settings, propagationDelayMs: 0, identity: 'lint' }, new Map(), 0)
+    const observation = observe(world, `${namespace}/${name}`, { templateNamespaces: ['*'], ...settings, propagationDelayMs: 0, identity: 'lint' }, new Map(), 0)
     if (observation.state !== 'Seen' || world.get('Rollout', namespace!, name) !== given.object) continue
     const beside = besides({ given, all, world, ...observation })
     // Of an invalid spec only that is judged which does not rest on what is wrong.
@@ -85,6 +87,13 @@ function shape(given: Given): Finding[] {
     ...finding(given, 'Error', 'ReadAsBoolean', `${word} is read by kubectl as ${/^(y|yes|on)$/i.test(word) ? 'true' : 'false'}: put it in quotes`), ...position,
   }))
   return [...problems, ...words]
+}
+
+/** A query that looks back a time of its own may see what was before the split. */
+function fixedWindow(given: Given): Finding[] {
+  const read = readTemplate(given.object.spec.query as string)
+  if (!read.ok || read.template.windowed || !/\[\s*\d/.test(given.object.spec.query as string)) return []
+  return [finding(given, 'Note', 'WindowFixed', 'spec.query: it looks back a fixed time, which may reach to before the split: write [{{window}}], which is the time since then', 'spec.query')]
 }
 
 function repeated(ours: readonly Given[]): Finding[] {
@@ -129,6 +138,9 @@ function besides(beside: Beside): Finding[] {
     SubsetMissing: () => some('DestinationRule'),
     BackendWithoutWorkload: () => some('Deployment'),
     MeshNotServed: () => false,
+    TemplateMissing: () => some('MetricTemplate'),
+    // Said of the template itself.
+    TemplateInvalid: () => false,
   }
   const blockers = seen.blockers.filter(({ reason }) => known[reason]?.() ?? true).map(({ reason, message }) => at(beside, 'Error', reason, message))
   const routes = seen.routes.flatMap(({ key, state, managed, reason = 'RouteRefused', message = `${key} cannot be used` }) => {
@@ -160,6 +172,7 @@ function at({ given, all, plan, world }: Beside, severity: Finding['severity'], 
 const fields: Readonly<Record<string, string>> = {
   ServiceMissing: 'spec.service', PortMissing: 'spec.service.port', NameTaken: 'spec.service.name', HostTaken: 'spec.traffic', TargetClaimed: 'spec',
   BackendMissing: 'spec.backends', SubsetMissing: 'spec.backends', BackendWithoutWorkload: 'spec.backends', SelectorNotPlain: 'spec.workloadRef',
+  TemplateMissing: 'spec.analysis', TemplateArguments: 'spec.analysis', TemplateNotGranted: 'spec.analysis', TemplateNotAllowed: 'spec.analysis',
   SourceUnknown: 'spec.analysis.sourceRef', NotGranted: 'spec.traffic', WeightNotExpressible: 'spec.steps', CanaryOnlyRouteExposed: 'spec.traffic', UnroutedCallersReachCanary: 'spec.service',
   TrackedConfigUnused: 'spec.trackedConfig',
 }

@@ -142,7 +142,7 @@ function checks(scene: Scene): string[] {
   const rows = status.checks.map(check => {
     const wanted = spec.analysis?.checks.find(one => one.name === check.name)
     const limit = (wanted?.failureLimit ?? spec.analysis?.failureLimit ?? 1) + 1
-    return { check, cells: [clean(check.name), comparison(check, wanted?.latency !== undefined), curve(options.curves?.[check.name])], tail: `${tally(check, wanted?.latency !== undefined)}${check.failures} bad of ${limit}` }
+    return { check, cells: [clean(check.name), comparison(check, boundOf(wanted)), curve(options.curves?.[check.name])], tail: `${tally(check, wanted?.latency !== undefined)}${check.failures} bad of ${limit}` }
   })
   const width = (i: number) => Math.max(...rows.map(row => row.cells[i]!.length))
   const widths = [width(0), width(1), width(2)]
@@ -154,12 +154,19 @@ function checks(scene: Scene): string[] {
     return [...labelledParts(label, [cut(text, columns - indent.length - labelWidth)], ' ', columns), ...why.flatMap(line => labelled('', line, columns))]
   })
 }
-function comparison(check: CheckStatus, upper: boolean): string {
+type Check = NonNullable<RolloutSpec['analysis']>['checks'][number]
+/** Between a value and its bound where it holds, and where it does not. */
+type Signs = readonly [holds: string, fails: string]
+function boundOf(wanted: Check | undefined): Signs {
+  const { min, max } = wanted?.prometheus ?? {}
+  if (min !== undefined && max !== undefined) return ['within', 'beyond']
+  return wanted?.latency !== undefined || max !== undefined ? ['≤', '>'] : ['≥', '<']
+}
+function comparison(check: CheckStatus, [holds, fails]: Signs): string {
   const bound = clean(check.bound)
-  if (check.verdict === 'NoData') return `no data, ${upper ? '≤' : '≥'} ${bound}`
-  if (check.verdict === 'Error') return `unknown, ${upper ? '≤' : '≥'} ${bound}`
-  const failed = check.verdict === 'Fail'
-  return `${clean(check.value ?? '?')} ${upper ? (failed ? '>' : '≤') : failed ? '<' : '≥'} ${bound}`
+  if (check.verdict === 'NoData') return `no data, ${holds} ${bound}`
+  if (check.verdict === 'Error') return `unknown, ${holds} ${bound}`
+  return `${clean(check.value ?? '?')} ${check.verdict === 'Fail' ? fails : holds} ${bound}`
 }
 function tally(check: CheckStatus, upper: boolean): string {
   return check.total === undefined ? '' : `${count(check.total)} requests, ${count(check.bad ?? 0)} ${upper ? 'slow' : 'failed'}, `

@@ -13,6 +13,8 @@ export interface ConfigurationFlags {
   readonly scrapeIntervalMs?: number
   readonly allowedHosts: readonly string[]
   readonly clusterName?: string
+  /** Unset: none are named. */
+  readonly templateNamespaces?: readonly string[]
 }
 /** One metric source in numbers. */
 export interface EffectiveSource extends Pick<SourceConfiguration, 'name' | 'url' | 'headers' | 'auth' | 'tls'> {
@@ -24,6 +26,8 @@ export interface Effective {
   readonly sources: readonly EffectiveSource[]
   readonly allowedHosts: readonly string[]
   readonly clusterName?: string
+  /** Of flags and file; empty: nobody said any. */
+  readonly templateNamespaces: readonly string[]
   readonly defaults?: RolloutDefaults
 }
 export type Merged = { readonly ok: true; readonly effective: Effective } | { readonly ok: false; readonly problems: readonly string[] }
@@ -42,6 +46,7 @@ export function effective(flags: ConfigurationFlags, file: Configuration | undef
       sources: [...ofFlags, ...(file?.sources ?? []).map(inNumbers)],
       allowedHosts: [...new Set([...flags.allowedHosts, ...(file?.allowedHosts ?? [])])],
       ...(clusterName === undefined ? {} : { clusterName }),
+      templateNamespaces: [...new Set([...(flags.templateNamespaces ?? []), ...(file?.templateNamespaces ?? [])])],
       ...(file?.defaults === undefined ? {} : { defaults: file.defaults }),
     },
   }
@@ -67,12 +72,14 @@ function inNumbers({ scrapeInterval, timeout, maxInFlight, ...source }: SourceCo
   }
 }
 
-/** What plans rest on. */
-export function planSettings({ sources, defaults }: Effective): PlanSettings {
+/** What plans rest on. `own`: namespace of the controller, whose templates are honoured where no others are named; undefined where nobody knows it. */
+export function planSettings({ sources, defaults, templateNamespaces }: Effective, own?: string): PlanSettings {
+  const honoured = templateNamespaces.length > 0 ? templateNamespaces : own === undefined ? undefined : [own]
   const byName = Object.fromEntries(sources.map(({ name, scrapeIntervalMs }) => [name, { scrapeIntervalMs }]))
   return {
     scrapeIntervalMs: byName[defaultSource]?.scrapeIntervalMs ?? parseDuration(sourceDefaults.scrapeInterval)!,
     sources: byName,
+    ...(honoured === undefined ? {} : { templateNamespaces: honoured }),
     ...(defaults === undefined ? {} : { defaults }),
   }
 }

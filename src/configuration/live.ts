@@ -105,6 +105,6 @@ function differences(before: Effective, now: Effective): string[] {
     return was === undefined ? [`source ${source.name} was added`] : same(was, source) ? [] : [`source ${source.name} was changed`]
   })
   const gone = before.sources.filter(({ name }) => !now.sources.some((source) => source.name === name)).map(({ name }) => `source ${name} was removed`)
-  const rest = (['allowedHosts', 'clusterName', 'defaults'] as const).filter((part) => !same(before[part], now[part])).map((part) => `${part} changed`)
+  const rest = (['allowedHosts', 'clusterName', 'templateNamespaces', 'defaults'] as const).filter((part) => !same(before[part], now[part])).map((part) => `${part} changed`)
   return [...sources, ...gone, ...rest]
 }

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { urlProblem } from '../metrics/url.ts'
 import { allowedHostProblem } from '../notify/address.ts'
 import { durationPattern, parseDuration } from '../rollout/duration.ts'
+import { templateNamespaceProblem } from '../rollout/namespaces.ts'
 import { exactlyOne, named, ruled, text } from '../rollout/rule.ts'
 import { name } from '../rollout/scalars.ts'
 import { rolloutDefaults } from '../rollout/schema.ts'
@@ -95,6 +96,10 @@ export const configuration = z.strictObject({
   ),
   clusterName: text('^[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?$', 63, 'is no name: write at most 63 letters, digits, dots, dashes and underscores').optional().describe(
     'What messages call this cluster. Default: that of `--cluster-name`, or nothing.',
+  ),
+  templateNamespaces: z.array(checked(z.string().max(63), templateNamespaceProblem)).max(256).optional().describe(
+    'Namespaces whose MetricTemplates are honoured, `*` for all; those of `--allow-templates` are too. Whoever writes templates there can read every series of the source. Default: '
+    + 'the namespace of the controller.',
   ),
   defaults: rolloutDefaults.optional().describe('What fields mean that a Rollout leaves out. A journey under way keeps those with which it began.'),
 })

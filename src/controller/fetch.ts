@@ -95,7 +95,9 @@ export class Fetcher {
 
   #take(key: string, wanted: Wanted): void {
     wanted.asking = wanted.question
-    const lane = this.#lane(wanted.question.source)
+    const { source, measure } = wanted.question
+    // Queries of one's own wait among themselves: they may be slow, and the others shall not be for it.
+    const lane = this.#lane(measure.kind === 'Query' ? `${source} queries` : source)
     lane.turns.push(() => this.#ask(key, wanted))
     this.#next(lane)
   }

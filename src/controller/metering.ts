@@ -197,6 +197,7 @@ function takesAway(action: Action): boolean {
   return action.type === 'Lower'
 }
 function resultOf(answer: Answer): string {
-  if (answer.state === 'Error') return 'Error'
+  if (answer.state === 'Error' || answer.state === 'Empty') return answer.state
+  if (answer.state === 'Value') return 'Counts'
   return answer.canary.slow.total > 0 ? 'Counts' : 'Empty'
 }

@@ -18,6 +18,7 @@ import { policiesSeen, type Policy } from './observe/policies.ts'
 import { remarksOf } from './observe/remarks.ts'
 import { dependenciesSeen, requestsSeen } from './observe/requests.ts'
 import { type Route, routeBlockers, routeRemarks, routeSeen, routesOf } from './observe/routes.ts'
+import { templateBlockers, templatesSeen, withTemplates } from './observe/templates.ts'
 import { type Scope, scopeOf, timeOf } from './observe/scope.ts'
 import { sight, type Sightings } from './observe/sightings.ts'
 import { type Contents, trackedBlockers } from './observe/tracked.ts'
@@ -66,6 +67,7 @@ export function observeRollout(world: World, rollout: KubeObject, settings: Sett
   const arms = leading(scope, armsOf(scope.spec, scope.plan.name, scope.namespace, settings.clusterDomain))
   const routes = arms ? routesOf(scope, arms) : []
   const view = scope.spec.backends && arms ? viewOfBackends(backendsSeen(scope, arms)) : viewOfRevisions(scope, arms)
+  const templates = templatesSeen(scope)
   const routesSeen = routes.map((route) => routeSeen(scope, route))
   const seen: Omit<Seen, 'since'> = {
     rollout: identity(world, rollout),
@@ -78,11 +80,13 @@ export function observeRollout(world: World, rollout: KubeObject, settings: Sett
     routes: routesSeen,
     requests: requestsSeen(scope),
     readings: known.readings ?? [],
+    ...(templates.length > 0 ? { templates } : {}),
     ...(known.delivered ? { delivered: known.delivered } : {}),
     ...(known.clockOffsetMs === undefined ? {} : { clockOffsetMs: known.clockOffsetMs }),
     dependencies: dependenciesSeen(scope),
     blockers: [
-      ...blockersOf(scope, view.templateRevision), ...view.blockers, ...trackedBlockers(scope, view.templateRevision, known.contents !== undefined),
+      ...blockersOf(scope, view.templateRevision), ...view.blockers, ...templateBlockers(templates),
+      ...trackedBlockers(scope, view.templateRevision, known.contents !== undefined),
       ...routes.flatMap((route, index) => [...routeBlockers(scope, route, routesSeen[index]!), ...managedBlockers(scope, route)]),
     ],
     remarks: [...remarksOf(scope), ...routes.flatMap(routeRemarks), ...(known.remarks ?? [])],
@@ -94,7 +98,7 @@ export function observeRollout(world: World, rollout: KubeObject, settings: Sett
     routes: new Map(routes.map((route) => [route.key, route])),
     policies: new Map(view.policies.map((policy) => [policy.name, policy])),
   }
-  return { state: 'Seen', seen: { ...seen, since: sight(memory, watchpoints(seen), now) }, raw, plan: scope.plan, problems: scope.problems }
+  return { state: 'Seen', seen: { ...seen, since: sight(memory, watchpoints(seen), now) }, raw, plan: withTemplates(scope.plan, templates), problems: scope.problems }
 }
 
 /** With what their Services select by now, which is all that a route without a mesh can name. */

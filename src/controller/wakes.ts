@@ -19,7 +19,7 @@ export interface Changed {
   readonly old?: KubeObject
 }
 /** Of these only the spec, labels, annotations and deletion matter; their status changes all the time. */
-const specOnly: readonly Kind[] = ['HorizontalPodAutoscaler', 'ScaledObject', 'ConfigMap', 'Namespace', 'ReferenceGrant', 'ValidatingAdmissionPolicy', 'ValidatingAdmissionPolicyBinding']
+const specOnly: readonly Kind[] = ['MetricTemplate', 'HorizontalPodAutoscaler', 'ScaledObject', 'ConfigMap', 'Namespace', 'ReferenceGrant', 'ValidatingAdmissionPolicy', 'ValidatingAdmissionPolicyBinding']
 
 /** Knows which objects each rollout looks at. */
 export class Wakes {
@@ -88,6 +88,7 @@ function targetsOf(rollout: KubeObject): readonly string[] {
   const workload = spec.workloadRef?.name ?? spec.backends?.canary?.workloadRef?.name
   const own = spec.service?.name ?? spec.workloadRef?.name ?? name
   const routes = placesOf(spec.traffic, { namespace, name: own })?.places ?? []
+  const templates = (Array.isArray(spec.analysis?.checks) ? spec.analysis.checks : []).flatMap(({ prometheus }) => (prometheus?.templateRef === undefined ? [] : [prometheus.templateRef]))
   const rule = spec.traffic?.istio?.destinationRuleRef
   const whole: readonly Kind[] = [
     'HorizontalPodAutoscaler', 'ScaledObject', 'ConfigMap',
@@ -104,13 +105,14 @@ function targetsOf(rollout: KubeObject): readonly string[] {
     ...routes.flatMap(route => [`${route.kind}/${route.namespace}/${route.name}`, `ReferenceGrant/${route.namespace}/*`]),
     ...(rule === undefined ? [] : [`DestinationRule/${rule.namespace ?? namespace}/${rule.name}`]),
     ...(spec.traffic?.istio?.managed?.hosts ?? []).map(host => `host/${host}`),
+    ...templates.flatMap(ref => [`MetricTemplate/${ref.namespace ?? namespace}/${ref.name}`, ...(ref.namespace === undefined ? [] : [`ReferenceGrant/${ref.namespace}/*`])]),
     `Namespace//${namespace}`,
   ]
 }
 
 /** What one rollout can have and another not: no whole kinds, and not the namespace. */
 function claimable(target: string): boolean {
-  return !target.endsWith('/*') && !target.startsWith('Namespace/')
+  return !target.endsWith('/*') && !target.startsWith('Namespace/') && !target.startsWith('MetricTemplate/')
 }
 
 /** Hosts of a VirtualService anywhere, since two of them must not hold one host. */

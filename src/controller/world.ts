@@ -7,6 +7,7 @@ export type Kind =
   | 'Rollout'
   | 'RolloutRequest'
   | 'NotificationChannel'
+  | 'MetricTemplate'
   | 'Deployment'
   | 'Service'
   | 'EndpointSlice'
@@ -66,6 +67,8 @@ export const watched: readonly Watched[] = [
   { kind: 'RolloutRequest', group: 'sluice.dev', plural: 'rolloutrequests', versions: ['v1alpha1'], namespaced: true },
   // Optional: without the kind, or the right to see it, nothing is sent and everything else works.
   { kind: 'NotificationChannel', group: 'sluice.dev', plural: 'notificationchannels', versions: ['v1alpha1'], namespaced: true, optional: true },
+  // Optional: Rollouts without a query of their own need none.
+  { kind: 'MetricTemplate', group: 'sluice.dev', plural: 'metrictemplates', versions: ['v1alpha1'], namespaced: true, optional: true, keep: ({ spec }) => ({ spec }) },
   {
     kind: 'Deployment', group: 'apps', plural: 'deployments', versions: ['v1'], namespaced: true,
     writers: ['f:spec/f:replicas'], labelIndexes: [rolloutLabel],

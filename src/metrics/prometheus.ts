@@ -1,9 +1,10 @@
-/** Prometheus as a source of counts, through `prometheus-query`. Every answer is a value, also the bad ones; no message carries a credential. */
+/** Prometheus as a source of counts and of values of one's own queries, through `prometheus-query`. Every answer is a value, also the bad ones; no message carries a credential. */
 import { PrometheusDriver } from 'prometheus-query'
 import { countsAnswer } from '../analysis/counts.ts'
 import { countsQuery } from '../analysis/queries.ts'
-import type { Answer, Question } from '../analysis/reading.ts'
-import { breaker } from './breaker.ts'
+import type { Answer, Question, QueryMeasure } from '../analysis/reading.ts'
+import { valueAnswer } from '../analysis/value.ts'
+import { type Breaker, breaker } from './breaker.ts'
 import type { Credentials, ReadCredentials } from './credentials.ts'
 import { explain } from './explain.ts'
 import type { Failed } from './explain.ts'
@@ -30,7 +31,7 @@ export interface PrometheusOptions {
 }
 export interface MetricSource {
   readonly name: string
-  /** The counts at `question.at`. Never rejects. */
+  /** The counts at `question.at`, or the one value of a query of one's own. Never rejects. */
   ask(question: Question): Promise<Answer>
   /** Whether the source is being left alone after failures, and why. */
   state(): { readonly resting: boolean; readonly reason?: string }
@@ -46,9 +47,8 @@ export function prometheusSource(options: PrometheusOptions, clock: { monotonic(
   const turns = gate(options.maxInFlight ?? 8)
   const fetchOne = fetcher(options)
 
-  const query = async (text: string | undefined, at: number): Promise<Fetched> => {
-    if (text === undefined) return { ok: true, data: unasked }
-    return turns(async () => {
+  const query = async (text: string, at: number, { rest, turns }: Lane): Promise<Fetched> =>
+    turns(async () => {
       const proof = await options.credentials?.()
       // Nothing is asked, so nothing is learned about the source.
       if (proof?.ok === false) return { ok: false, reason: `Prometheus ${options.name} cannot be asked: ${proof.reason}` }
@@ -59,14 +59,46 @@ export function prometheusSource(options: PrometheusOptions, clock: { monotonic(
       else entry.failed(fetched.reason)
       return fetched.ok ? fetched : { ok: false, reason: `Prometheus ${options.name}: ${fetched.reason}` }
     })
+  const counts: Lane = { rest, turns }
+  const laneOf = templateLanes(() => breaker(() => clock.monotonic(), random))
+  const value = async ({ template, query: text }: QueryMeasure, at: number): Promise<Answer> => {
+    if (!text.ok) return { state: 'Error', reason: text.reason }
+    const fetched = await query(text.query, at, laneOf(template))
+    // What Prometheus says of a query may name series of others.
+    return fetched.ok ? valueAnswer(fetched.data) : { state: 'Error', reason: fetched.reason.replaceAll(/\{[^{}]*\}/g, '{…}') }
   }
   return {
     name: options.name,
     async ask(question) {
-      const fetched = await query(countsQuery(question), question.at)
+      if (question.measure.kind === 'Query') return value(question.measure, question.at)
+      const text = countsQuery(question)
+      const fetched: Fetched = text === undefined ? { ok: true, data: unasked } : await query(text, question.at, counts)
       return fetched.ok ? countsAnswer(question, fetched.data) : { state: 'Error', reason: fetched.reason }
     },
     state: rest.state,
+  }
+}
+
+interface Lane {
+  readonly rest: Breaker
+  readonly turns: ReturnType<typeof gate>
+}
+/** Queries of one's own under way at once, over all templates. */
+const ownAtOnce = 2
+/** Templates of which is remembered how they fail. */
+const mostTemplates = 500
+
+/** Queries of one's own have places and breakers of their own, so that one which is too much for the source blinds no other check. */
+function templateLanes(makeBreaker: () => Breaker): (template: string) => Lane {
+  const turns = gate(ownAtOnce)
+  const rests = new Map<string, Breaker>()
+  return (template) => {
+    const rest = rests.get(template) ?? makeBreaker()
+    rests.delete(template)
+    rests.set(template, rest)
+    const [oldest] = rests.keys()
+    if (rests.size > mostTemplates) rests.delete(oldest!)
+    return { rest, turns }
   }
 }
 

@@ -7,9 +7,9 @@ import { done, endpoints, inOrder, leads, propagated, ready, run, split, togethe
 import type { Blocker } from './seen.ts'
 import { sourceUnknownReason } from './sources.ts'
 
-/** A route that does not name the doors yet is part of the adoption, not a reason to refuse it; nor is a metric source that nobody knows, since nobody is exposed. */
+/** A route that does not name the doors yet is part of the adoption, not a reason to refuse it; nor is a metric source that nobody knows or a query that cannot be asked, since nobody is exposed. */
 export function adoptionBlockers(pass: Pass): readonly Blocker[] {
-  return pass.seen.blockers.filter(({ reason }) => reason !== 'RouteLacksDoors' && reason !== sourceUnknownReason)
+  return pass.seen.blockers.filter(({ reason }) => reason !== 'RouteLacksDoors' && reason !== sourceUnknownReason && !reason.startsWith('Template'))
 }
 
 /** What to say, and do, where `spec` names a Deployment that is not there. */

@@ -1,21 +1,23 @@
 /** What the metric source must be asked now: only for revisions that hold traffic, and for what was promoted a short while ago. Pure. */
-import type { ArmSeries, Question } from '../analysis/reading.ts'
+import type { ArmSeries, Measure, Question } from '../analysis/reading.ts'
 import { spread } from '../analysis/spread.ts'
+import { filledQuery } from '../analysis/template.ts'
 import { windows } from '../analysis/windows.ts'
 import type { Settings } from './decision.ts'
 import { ms } from './duration.ts'
 import { type Phase, type RolloutStatus } from './schema.ts'
 import { quietCheck } from './procedure.ts'
-import type { Plan } from './plan.ts'
+import type { Plan, PlannedCheck } from './plan.ts'
 import type { Seen } from './seen.ts'
 
 const asking: readonly Phase[] = ['Scaling', 'Shifting', 'Holding', 'AwaitingApproval', 'Flipping', 'Held']
 
-/** Id of a check's question: it changes with the revision and with the start of the evidence. */
-export function questionId(status: RolloutStatus, check: string): string {
+/** Id of a check's question: it changes with the revision, with the start of the evidence, and with the text of its template. */
+export function questionId({ templates }: Pick<Seen, 'templates'>, status: RolloutStatus, check: string): string {
   const current = status.journey
   const since = current?.ended?.at ?? current?.weight.seenAt
-  return `${current?.id}/${since}/${check}`
+  const template = templates?.find((candidate) => candidate.check === check)
+  return `${current?.id}/${since}/${check}${template?.state === 'Ready' ? `/${template.stamp}` : ''}`
 }
 
 /** The questions of this rollout, each with the time at which it is due; an empty list at idle. */
@@ -24,22 +26,36 @@ export function ask(seen: Seen, plan: Plan, settings: Settings, now: number): re
   if (!status?.journey) return []
   const closing = quietQuestion(seen, status, plan, settings, now)
   const subject = subjectOf(seen, status, plan, settings, now)
-  const { telemetry } = plan
-  if (!subject || !telemetry) return closing
+  if (!subject) return closing
   const since = ms(status.journey.ended?.at ?? status.journey.weight.seenAt)
   const checks = plan.checks.flatMap((check): Question[] => {
-    const id = questionId(status, check.name)
+    const id = questionId(seen, status, check.name)
     const at = due(seen, id, since, plan.intervalMs, now)
     const { fastMs, slowMs } = windows(at, since, plan.scrapeIntervalMs, plan.intervalMs)
     if (slowMs <= 0) return []
-    const measure = check.measure.kind === 'SuccessRate' ? ({ kind: 'SuccessRate' } as const) : ({ kind: 'Latency', percentile: check.measure.percentile, aboveMs: check.measure.maxMs } as const)
-    return [{ id, check: check.name, source: plan.source, telemetry, measure, ...subject, at, fastMs, slowMs }]
+    const measure = measureOf(seen, check, subject, slowMs)
+    if (!measure || (!plan.telemetry && measure.kind !== 'Query')) return []
+    return [{ id, check: check.name, source: plan.source, telemetry: plan.telemetry, measure, ...subject, at, fastMs, slowMs }]
   })
   return [...checks, ...closing]
 }
 
+/** What is measured; undefined where its template is not there or not allowed. */
+function measureOf({ rollout, templates }: Seen, { name, measure }: PlannedCheck, { stable, canary }: Subject, windowMs: number): Measure | undefined {
+  if (measure.kind === 'SuccessRate') return { kind: 'SuccessRate' }
+  if (measure.kind === 'Latency') return { kind: 'Latency', percentile: measure.percentile, aboveMs: measure.maxMs }
+  const template = templates?.find((candidate) => candidate.check === name)
+  if (template?.state !== 'Ready') return undefined
+  const values = { namespace: canary.namespace, rollout: rollout.name, revision: canary.workloads, stable: stable.workloads, door: canary.door, windowMs, args: measure.args }
+  return { kind: 'Query', template: template.name, query: filledQuery(template.query, values), unit: template.unit }
+}
+
+interface Subject {
+  readonly stable: ArmSeries
+  readonly canary: ArmSeries
+}
 /** Whom the checks are about: the canary against stable; after a promotion what was promoted. */
-function subjectOf(seen: Seen, status: RolloutStatus, plan: Plan, settings: Settings, now: number): { stable: ArmSeries; canary: ArmSeries } | undefined {
+function subjectOf(seen: Seen, status: RolloutStatus, plan: Plan, settings: Settings, now: number): Subject | undefined {
   const { journey } = status
   if (!journey || !status.stable) return undefined
   if (journey.ended) {

@@ -2,7 +2,7 @@
 import { stringify } from 'yaml'
 import { z } from 'zod'
 import type { Rule } from './rule.ts'
-import { channelSpec, channelStatus, requestSpec, requestStatus, spec, status } from './schema.ts'
+import { channelSpec, channelStatus, requestSpec, requestStatus, spec, status, templateSpec } from './schema.ts'
 import { immutable } from './spec-rules.ts'
 
 export const group = 'sluice.dev'
@@ -17,7 +17,8 @@ interface Definition {
   readonly shortNames?: readonly string[]
   readonly description: string
   readonly spec: StructuralSchema
-  readonly status: StructuralSchema
+  /** Absent of a kind of which nobody says anything. */
+  readonly status?: StructuralSchema
   readonly rules: readonly Pick<Rule<never>, 'cel' | 'message'>[]
   readonly columns: readonly { readonly name: string; readonly type: string; readonly jsonPath: string; readonly description?: string }[]
   readonly scale?: Readonly<Record<string, string>>
@@ -84,6 +85,14 @@ export function definitions(): Definition[] {
         age,
       ],
     },
+    {
+      kind: 'MetricTemplate',
+      plural: 'metrictemplates',
+      description: 'A query of your own that answers one number, for `prometheus` checks of Rollouts.',
+      spec: structural(templateSpec),
+      rules: [],
+      columns: [{ name: 'Unit', type: 'string', jsonPath: '.spec.unit', description: 'What its number is in.' }, age],
+    },
   ]
 }
 
@@ -111,7 +120,7 @@ function crd({ kind, plural, shortNames, description, columns, scale, ...schemas
           served: true,
           storage: true,
           schema: { openAPIV3Schema: root(description, schemas) },
-          subresources: { status: {}, ...(scale && { scale }) },
+          ...(schemas.status && { subresources: { status: {}, ...(scale && { scale }) } }),
           additionalPrinterColumns: columns,
         },
       ],
@@ -129,7 +138,7 @@ function root(description: string, { spec, status, rules }: Pick<Definition, 'sp
       kind: { type: 'string' },
       metadata: { type: 'object' },
       spec: { description: 'What is wanted.', ...spec },
-      status: { description: "The controller's memory. Written by Sluice alone.", ...status },
+      ...(status && { status: { description: "The controller's memory. Written by Sluice alone.", ...status } }),
     },
     ...(rules.length > 0 && { 'x-kubernetes-validations': rules.map(({ cel, message }) => ({ rule: cel, message })) }),
   }
@@ -143,7 +152,7 @@ export function structural(schema: z.ZodType): StructuralSchema {
 
 const unbounded = [Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER]
 function tidy(json: StructuralSchema): StructuralSchema {
-  const { description, anyOf, oneOf, allOf, $ref, additionalProperties: _, type, properties, items, minimum, maximum, ...rest } = json
+  const { description, anyOf, oneOf, allOf, $ref, additionalProperties, propertyNames: _, type, properties, items, minimum, maximum, ...rest } = json
   const either = json['x-kubernetes-int-or-string'] ? [{ type: 'integer' }, { type: 'string' }] : undefined
   if (!either && (anyOf || oneOf || allOf || $ref)) throw new Error(`no structural schema: ${JSON.stringify(json).slice(0, 200)}`)
   return {
@@ -155,5 +164,7 @@ function tidy(json: StructuralSchema): StructuralSchema {
     ...rest,
     ...(properties && { properties: Object.fromEntries(Object.entries(properties).map(([key, value]) => [key, tidy(value as StructuralSchema)])) }),
     ...(items && { items: tidy(items) }),
+    // Of an object with fields it only says that there are no others.
+    ...(typeof additionalProperties === 'object' && !properties && { additionalProperties: tidy(additionalProperties) }),
   }
 }

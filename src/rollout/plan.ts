@@ -1,6 +1,7 @@
 /** A Rollout's spec with every default filled in and every unit parsed. `plan(spec, name, settings)` is the only way from spec to numbers. */
 import { createHash } from 'node:crypto'
-import type { Telemetry } from '../analysis/reading.ts'
+import type { Telemetry } from '../analysis/telemetry.ts'
+import { type Range, shownRange } from '../analysis/value.ts'
 import { length, type Patience, patience, unset, type Unset } from './defaults.ts'
 import { parseLatency, parsePercent, parseScale, parseWeight } from './quantity.ts'
 import type { RolloutDefaults, RolloutSpec } from './schema.ts'
@@ -50,10 +51,13 @@ export interface PlannedCheck {
   readonly measure:
     | { readonly kind: 'SuccessRate'; /** fraction, 0.995 */ readonly min: number }
     | { readonly kind: 'Latency'; readonly percentile: number; readonly maxMs: number }
+    | { readonly kind: 'Query'; /** Of the template; its namespace where it is not that of the Rollout. */ readonly ref: { readonly name: string; readonly namespace?: string }; readonly args: Readonly<Record<string, string>> }
   /** For people: `99.5%`, `500ms`. */
   readonly bound: string
   /** Share of requests that may be bad: 1 − min, or 1 − percentile/100. */
   readonly allowedBad: number
+  /** Of a Query: what its value may be; it has no requests, so that `allowedBad` and `minRequests` are 0 and say nothing. */
+  readonly range?: Range
   readonly failureLimit: number
   readonly minRequests: number
   readonly onFailure: 'Rollback' | 'Hold' | 'Report'
@@ -79,6 +83,8 @@ export interface PlanSettings {
   readonly sources?: Readonly<Record<string, { readonly scrapeIntervalMs: number }>>
   /** What unset fields mean here. Unset: what is built in. */
   readonly defaults?: RolloutDefaults
+  /** Namespaces whose MetricTemplates are honoured; `*` stands for all. Unset: none. */
+  readonly templateNamespaces?: readonly string[]
 }
 
 export type Planned = { readonly ok: true; readonly plan: Plan } | { readonly ok: false; readonly problems: readonly SpecProblem[] }
@@ -152,6 +158,11 @@ function plannedCheck(check: Analysis['checks'][number], analysis: Analysis, oth
     const { percentile, max } = check.latency
     return { name: check.name, measure: { kind: 'Latency', percentile, maxMs: parseLatency(max)! }, bound: max, allowedBad: share(100 - percentile), ...limits }
   }
+  if (check.prometheus) {
+    const { templateRef: ref, args = {}, min, max } = check.prometheus
+    const range = { ...(min !== undefined && { min: Number(min) }), ...(max !== undefined && { max: Number(max) }) }
+    return { name: check.name, measure: { kind: 'Query', ref, args }, bound: shownRange(range, ''), allowedBad: 0, range, ...limits, minRequests: 0 }
+  }
   const { min } = check.successRate!
   const percent = parsePercent(min)!
   return { name: check.name, measure: { kind: 'SuccessRate', min: share(percent) }, bound: min, allowedBad: share(100 - percent), ...limits }
@@ -163,7 +174,7 @@ function share(percent: number): number {
 }
 
 /** Sixteen hexadecimal digits over the value with its keys in order: the order in which somebody wrote the fields changes nothing. */
-function digest(value: unknown): string {
+export function digest(value: unknown): string {
   return createHash('sha256').update(canonical(value)).digest('hex').slice(0, 16)
 }
 

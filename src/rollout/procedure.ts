@@ -104,8 +104,9 @@ export const quiet: Step = (pass) => {
   const reading = pass.seen.readings.findLast((candidate) => candidate.question.check === quietCheck)
   const since = pass.seen.since['split'] ?? pass.now
   const limit = since + 5 * 60_000
-  if (pass.now >= limit || reading?.answer.state === 'Error') return done
+  if (pass.now >= limit) return done
   if (!reading) return aged(pass, 'split', pass.settings.propagationDelayMs + 6 * pass.plan.scrapeIntervalMs, 'the last requests to the closed door to end')
+  if (reading.answer.state !== 'Counts') return done
   if (reading.question.at >= since + reading.question.fastMs && reading.answer.canary.fast.total < 1) return done
   wake(pass, limit)
   return waitFor('the last requests to the closed door to end')

@@ -8,7 +8,7 @@ export function reference(): string {
       `## ${kind}`,
       `${description} \`kubectl get ${plural}.${group}\`${shortNames ? `, short \`${shortNames.join('`, `')}\`` : ''}.`,
       ...objects('spec', spec),
-      ...objects('status', status),
+      ...(status ? objects('status', status) : []),
     ].join('\n\n'),
   )
   return `${[intro, ...sections].join('\n\n')}\n`

@@ -1,10 +1,11 @@
 /** The API of Sluice as one zod schema: the source of types, messages, `crds/*.yaml` and `docs/api.md`. Defaults live in plan.ts, their description here. */
 import { z } from 'zod'
-import { telemetries } from '../analysis/reading.ts'
+import { dataPlanes, telemetries } from '../analysis/telemetry.ts'
 import { exactlyOne, named, ruled } from './rule.ts'
 import * as scalar from './scalars.ts'
 import { notifications } from './schema-channel.ts'
 import { patience } from './schema-defaults.ts'
+import { prometheusCheck } from './schema-template.ts'
 import {
   backendsRules, managedRules, requestRules, routeRefsRules, specRules, stepsRules, trackedConfigRules, trackedRules, virtualServiceRefsRules,
 } from './spec-rules.ts'
@@ -12,6 +13,7 @@ import {
 export * from './schema-channel.ts'
 export * from './schema-defaults.ts'
 export * from './schema-status.ts'
+export * from './schema-template.ts'
 
 const { name, duration, positiveDuration, objectName, serviceName, host } = scalar
 const count = (least: number, most: number) => z.int().min(least).max(most)
@@ -196,18 +198,27 @@ export const check = ruled(
       })
       .optional()
       .describe('A percentile of the duration of requests.'),
+    prometheus: prometheusCheck.optional().describe(
+      'A query of your own, from a MetricTemplate: its value must keep within `min` and `max`. It has no counts: `minRequests` does not apply, nor do two windows.',
+    ),
     failureLimit: count(0, 100).optional().describe('Failed evaluations in a row that are tolerated. Default: `analysis.failureLimit`.'),
     minRequests: count(1, 1_000_000).optional().describe('Requests below which the check says nothing. Default: `analysis.minRequests`.'),
     onFailure: z.enum(['Rollback', 'Hold', 'Report']).optional().describe(
       'What a failing verdict does: take the canary back, hold the journey, or only say so. Default: `onFailure` of the Rollout.',
     ),
   }),
-  exactlyOne<{ successRate?: unknown; latency?: unknown }>(['successRate', 'latency'], 'a check asks exactly one question: successRate or latency'),
+  exactlyOne<{ successRate?: unknown; latency?: unknown; prometheus?: unknown }>(['successRate', 'latency', 'prometheus'],
+    'a check asks exactly one question: successRate, latency or prometheus'),
+  {
+    cel: '!(has(self.prometheus) && has(self.minRequests))',
+    message: 'minRequests belongs to successRate and latency: a query of your own has no counts; remove it',
+    holds: (one: { prometheus?: unknown; minRequests?: unknown }) => one.prometheus === undefined || one.minRequests === undefined,
+  },
 )
 export const analysis = z.strictObject({
   telemetry: z.enum(telemetries).optional().describe(
-    'Whose metrics are read: `Istio` (sidecars and waypoints), `Linkerd` (proxies of the pods), `LinkerdRoute` (proxies of the callers, by backend of a '
-    + 'route), `EnvoyGateway`, `Traefik`. Default: those of the mesh in `traffic`; required with `gatewayAPI`, which does not say who implements it.',
+    `Whose metrics are read: ${telemetries.map((one) => `\`${one}\` (${dataPlanes[one].says})`).join(', ')}. Default: those of the mesh in \`traffic\`; `
+    + 'required with `gatewayAPI`, which does not say who implements it.',
   ),
   sourceRef: z
     .strictObject({ name: name.describe('Name of the source, as the configuration file of the controller has it.') })

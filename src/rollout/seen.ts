@@ -1,5 +1,6 @@
 /** What one pass has seen of the world, in the words of the domain. Built by controller/observe from caches; plain data. Times are Unix ms. */
 import type { ArmSeries, Reading } from '../analysis/reading.ts'
+import type { QueryTemplate } from '../analysis/template.ts'
 import type { RequestSpec, RolloutSpec, RolloutStatus } from './schema.ts'
 
 export interface Seen {
@@ -29,6 +30,8 @@ export interface Seen {
   readonly requests: readonly RequestSeen[]
   /** Oldest first; the last dozen of each question, so that failures in a row add up even where the status cannot be written. */
   readonly readings: readonly Reading[]
+  /** The queries of the `prometheus` checks, one for each; absent where there are none. */
+  readonly templates?: readonly TemplateSeen[]
   /** Ids of notes that were delivered since the outbox was written. */
   readonly delivered?: readonly string[]
   /** API server's clock minus ours, ms. */
@@ -130,3 +133,17 @@ export interface Blocker {
   /** Kubernetes `Stalled` is True. */
   readonly stalled: boolean
 }
+/** The MetricTemplate of one check. */
+export type TemplateSeen =
+  | {
+      readonly check: string
+      readonly state: 'Ready'
+      /** `<namespace>/<name>` */
+      readonly name: string
+      readonly query: QueryTemplate
+      readonly unit: string
+      /** Digest of its text: another one is another question. */
+      readonly stamp: string
+    }
+  /** Missing, wrong, or not allowed: nothing is asked, nothing is raised, and nothing is taken back for it. */
+  | { readonly check: string; readonly state: 'Refused'; readonly reason: string; readonly message: string }

@@ -1,4 +1,5 @@
 /** Rules between fields of a spec. Their types are loose on purpose: the schema is made of them. */
+import { dataPlanes, telemetries } from '../analysis/telemetry.ts'
 import { parseScale, parseWeight } from './quantity.ts'
 import { celString, type Rule } from './rule.ts'
 import { celPercent, servicePattern } from './scalars.ts'
@@ -111,12 +112,13 @@ interface Spec {
     gatewayAPI?: { routeRefs?: unknown } | undefined
     kubernetes?: unknown
   } | undefined
-  analysis?: { telemetry?: string | undefined } | undefined
+  analysis?: { telemetry?: string | undefined; checks: readonly { prometheus?: unknown }[] } | undefined
   trackedConfig?: unknown
   replicas?: unknown
   revisionHistoryLimit?: unknown
   steps: readonly Step[]
 }
+const withMeshes: readonly string[] = telemetries.filter((one) => dataPlanes[one].goesWith === 'Any')
 const doorNameShape = new RegExp(servicePattern)
 const notWithBackends = (field: 'service' | 'replicas' | 'revisionHistoryLimit' | 'trackedConfig', why: string): Rule<Spec> => ({
   cel: `!(has(self.backends) && has(self.${field}))`,
@@ -166,9 +168,10 @@ export const specRules: readonly Rule<Spec>[] = [
     holds: ({ backends, traffic }) => backends?.stable.subset === undefined || traffic?.gatewayAPI === undefined,
   },
   {
-    cel: '!(has(self.traffic) && has(self.traffic.gatewayAPI) && has(self.analysis)) || has(self.analysis.telemetry)',
+    cel: '!(has(self.traffic) && has(self.traffic.gatewayAPI) && has(self.analysis)) || has(self.analysis.telemetry) '
+      + '|| self.analysis.checks.all(c, has(c.prometheus))',
     message: 'analysis.telemetry is missing: the Gateway API does not say whose metrics tell of its requests, name the data plane that implements it',
-    holds: ({ traffic, analysis }) => traffic?.gatewayAPI === undefined || analysis === undefined || analysis.telemetry !== undefined,
+    holds: ({ traffic, analysis }) => traffic?.gatewayAPI === undefined || analysis === undefined || analysis.telemetry !== undefined || analysis.checks.every((check) => check.prometheus !== undefined),
   },
   {
     cel: '!(has(self.traffic) && has(self.traffic.kubernetes)) '
@@ -178,18 +181,19 @@ export const specRules: readonly Rule<Spec>[] = [
     holds: ({ traffic, steps }) => traffic?.kubernetes === undefined || steps.every((step) => [0, 100].includes(percentOf(step))),
   },
   {
-    cel: '!(has(self.traffic) && has(self.traffic.kubernetes) && has(self.analysis)) || has(self.analysis.telemetry)',
+    cel: '!(has(self.traffic) && has(self.traffic.kubernetes) && has(self.analysis)) || has(self.analysis.telemetry) '
+      + '|| self.analysis.checks.all(c, has(c.prometheus))',
     message: 'analysis.telemetry is missing: Services measure nothing, so name whose metrics tell of the requests, or leave analysis out and rest on '
       + 'readiness, holds and approvals',
-    holds: ({ traffic, analysis }) => traffic?.kubernetes === undefined || analysis === undefined || analysis.telemetry !== undefined,
+    holds: ({ traffic, analysis }) => traffic?.kubernetes === undefined || analysis === undefined || analysis.telemetry !== undefined || analysis.checks.every((check) => check.prometheus !== undefined),
   },
   {
     cel: '!(has(self.traffic) && !has(self.traffic.gatewayAPI) && has(self.analysis) && has(self.analysis.telemetry)) '
-      + "|| self.analysis.telemetry in ['Istio', 'Linkerd']",
+      + `|| self.analysis.telemetry in [${withMeshes.map((one) => `'${one}'`).join(', ')}]`,
     message: 'analysis.telemetry is of a data plane that counts routes of the Gateway API: '
-      + 'with another traffic write Istio or Linkerd',
+      + `with another traffic write ${withMeshes.join(', ')}`,
     holds: ({ traffic, analysis }) =>
-      traffic === undefined || traffic.gatewayAPI !== undefined || analysis?.telemetry === undefined || ['Istio', 'Linkerd'].includes(analysis.telemetry),
+      traffic === undefined || traffic.gatewayAPI !== undefined || analysis?.telemetry === undefined || withMeshes.includes(analysis.telemetry),
   },
   {
     cel: '!(has(self.traffic) && has(self.traffic.istio) && has(self.traffic.istio.destinationRuleRef)) || (has(self.backends) && '

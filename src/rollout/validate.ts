@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { SpecProblem } from './plan.ts'
 import { objectName, shortObjectName } from './scalars.ts'
-import { channelSpec, requestSpec, spec as rolloutSpec } from './schema.ts'
+import { channelSpec, requestSpec, spec as rolloutSpec, templateSpec } from './schema.ts'
 import { scaleProblem } from './spec-rules.ts'
 
 const apiVersion = 'sluice.dev/v1alpha1'
@@ -12,6 +12,7 @@ const kinds: Readonly<Record<string, z.ZodType>> = {
   Rollout: whole('Rollout', shortObjectName, rolloutSpec),
   RolloutRequest: whole('RolloutRequest', objectName, requestSpec),
   NotificationChannel: whole('NotificationChannel', objectName, channelSpec),
+  MetricTemplate: whole('MetricTemplate', objectName, templateSpec),
 }
 type Spec = z.infer<typeof rolloutSpec>
 
@@ -21,7 +22,7 @@ export function problemsOf(spec: unknown): SpecProblem[] {
   return problems.length > 0 ? problems : scaleProblems(spec as Spec)
 }
 
-/** Everything wrong with a whole `Rollout`, `RolloutRequest` or `NotificationChannel`, as YAML or JSON has it: unknown kinds are a problem too. */
+/** Everything wrong with a whole `Rollout`, `RolloutRequest`, `NotificationChannel` or `MetricTemplate`, as YAML or JSON has it: unknown kinds are a problem too. */
 export function validate(object: unknown): SpecProblem[] {
   const kind = valueAt(object, ['kind'])
   const schema = typeof kind === 'string' && Object.hasOwn(kinds, kind) ? kinds[kind] : undefined

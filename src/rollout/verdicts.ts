@@ -1,6 +1,7 @@
 /** From readings to the checks of the status, and what the checks say about the step. */
 import type { Reading } from '../analysis/reading.ts'
 import { evaluate, measuredShare } from '../analysis/verdict.ts'
+import { shownRange } from '../analysis/value.ts'
 import { formatDuration, iso, ms } from './duration.ts'
 import { close, hold, inJourney, type Pass, patientSince, wake } from './pass.ts'
 import type { PlannedCheck } from './plan.ts'
@@ -18,9 +19,11 @@ export function verdicts(pass: Pass): void {
   if (pass.problems.length > 0 && pass.plan.checks.length === 0) return
   pass.next.checks = pass.plan.checks.map((check) => {
     const before = pass.next.checks.find((candidate) => candidate.name === check.name)
+    const refused = refusal(pass, check.name)
+    if (refused) return unasking(pass, before ?? unasked(pass, check, seenAt), refused)
     // Every answer since the last one that the status knows, in order: where the status cannot be written, failures still add up.
     const fresh = answers(pass, check.name).filter((reading) => !(reading.question.at <= ms(before?.at)) || before?.message === unansweredMessage)
-    return fresh.reduce<CheckStatus>((status, reading) => judged(pass, check, reading, status), before ?? unasked(check, seenAt))
+    return fresh.reduce<CheckStatus>((status, reading) => judged(pass, check, reading, status), before ?? unasked(pass, check, seenAt))
   })
   const share = pass.plan.checks.flatMap((check) => answers(pass, check.name).slice(-1))[0]
   const measured = share && measuredShare(share)
@@ -29,7 +32,7 @@ export function verdicts(pass: Pass): void {
 
 /** What was answered to this check about the split that stands, oldest first. */
 export const answers = (pass: Pass, check: string): Reading[] =>
-  pass.seen.readings.filter(({ question }) => question.check === check && question.id === questionId(pass.next, check)).sort((a, b) => a.question.at - b.question.at)
+  pass.seen.readings.filter(({ question }) => question.check === check && question.id === questionId(pass.seen, pass.next, check)).sort((a, b) => a.question.at - b.question.at)
 
 /** Since when evidence counts: the split was seen and had propagated; in retainStable, since the promotion. */
 export function evidenceSince(pass: Pass): number | undefined {
@@ -42,16 +45,30 @@ export function evidenceSince(pass: Pass): number | undefined {
 
 const unansweredMessage = 'no answer yet'
 /** Every check at the start of its evidence. */
-export const unanswered = (pass: Pass): CheckStatus[] => pass.plan.checks.map((check) => unasked(check, pass.now))
-const unasked = (check: PlannedCheck, since: number): CheckStatus => ({
+export const unanswered = (pass: Pass): CheckStatus[] => pass.plan.checks.map((check) => unasked(pass, check, pass.now))
+const unasked = (pass: Pass, check: PlannedCheck, since: number): CheckStatus => ({
   name: check.name,
   verdict: 'NoData',
-  bound: check.bound,
+  bound: boundOf(pass, check),
   message: unansweredMessage,
   failures: 0,
   since: iso(since),
   at: iso(since),
 })
+
+const templateOf = (pass: Pass, check: string) => pass.seen.templates?.find((candidate) => candidate.check === check)
+/** Why a check cannot be asked at all; undefined: it can. Nobody is patient with it, since waiting mends nothing, and no version is to blame. */
+const refusal = (pass: Pass, check: string): string | undefined => {
+  const template = templateOf(pass, check)
+  return template?.state === 'Refused' ? template.message : undefined
+}
+const unasking = (pass: Pass, before: CheckStatus, message: string): CheckStatus =>
+  ({ ...before, verdict: 'Error', message, since: before.verdict === 'Error' ? before.since : iso(pass.now) })
+/** With the unit of its template. */
+function boundOf(pass: Pass, check: PlannedCheck): string {
+  const template = templateOf(pass, check.name)
+  return check.range && template?.state === 'Ready' ? shownRange(check.range, template.unit) : check.bound
+}
 
 function judged(pass: Pass, check: PlannedCheck, reading: Reading, before: CheckStatus): CheckStatus {
   const memory = { ...(before.countedAt ? { countedAt: ms(before.countedAt) } : {}), ...(before.countedBad !== undefined ? { countedBad: before.countedBad } : {}) }
@@ -61,12 +78,11 @@ function judged(pass: Pass, check: PlannedCheck, reading: Reading, before: Check
     name: check.name,
     verdict: found.verdict,
     ...(found.value === undefined ? {} : { value: found.value }),
-    bound: check.bound,
-    total: Math.round(found.total),
-    bad: Math.round(found.bad),
+    bound: boundOf(pass, check),
+    ...(found.total === undefined ? {} : { total: Math.round(found.total), bad: Math.round(found.bad ?? 0) }),
     message: found.message,
     failures,
-    ...(found.memory.countedAt === undefined ? {} : { countedAt: iso(found.memory.countedAt), countedBad: found.memory.countedBad ?? 0 }),
+    ...(found.memory.countedAt === undefined ? {} : { countedAt: iso(found.memory.countedAt), ...(found.total === undefined ? {} : { countedBad: found.memory.countedBad ?? 0 }) }),
     since: before.verdict === found.verdict ? before.since : iso(pass.now),
     at: iso(reading.question.at),
   }
@@ -91,7 +107,7 @@ export function notPassing(pass: Pass, promoted: boolean): string | undefined {
     const bounds = planned(pass, check.name)
     if (!bounds || bounds.onFailure === 'Report' || check.verdict === 'Pass') continue
     if (check.verdict === 'Fail') return `check ${check.name} to pass: ${check.value ?? check.message} against ${check.bound}`
-    if (promoted || tolerated(pass, check)) continue
+    if (promoted || (tolerated(pass, check) && !refusal(pass, check.name))) continue
     return check.verdict === 'NoData' ? `data for check ${check.name}` : `an answer of the metric source for check ${check.name}: ${check.message}`
   }
   return undefined
@@ -105,7 +121,7 @@ const tolerated = (pass: Pass, check: CheckStatus): boolean => patience(pass, ch
 export function missingData(pass: Pass): boolean {
   for (const check of pass.next.checks) {
     const bounds = planned(pass, check.name)
-    if (!bounds || bounds.onFailure === 'Report' || (check.verdict !== 'NoData' && check.verdict !== 'Error')) continue
+    if (!bounds || bounds.onFailure === 'Report' || (check.verdict !== 'NoData' && check.verdict !== 'Error') || refusal(pass, check.name)) continue
     if (check.verdict === 'NoData' && expected(pass, check)) continue
     const { action, deadlineMs } = patience(pass, check)
     const deadline = missingSince(pass, check) + deadlineMs
@@ -138,7 +154,7 @@ export function countRequests(pass: Pass): void {
 }
 /** What the checks know of served and failed requests since their evidence began. */
 export function requestsSeen(pass: Pass): { readonly served: number; readonly lost: number } {
-  const check = pass.next.checks.find((candidate) => planned(pass, candidate.name)?.measure.kind === 'SuccessRate') ?? pass.next.checks[0]
+  const check = pass.next.checks.find((candidate) => planned(pass, candidate.name)?.measure.kind === 'SuccessRate') ?? pass.next.checks.find(({ total }) => total !== undefined)
   const lost = planned(pass, check?.name ?? '')?.measure.kind === 'SuccessRate' ? (check?.bad ?? 0) : 0
   return { served: check?.total ?? 0, lost }
 }

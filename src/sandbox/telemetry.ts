@@ -1,4 +1,4 @@
-/** The counters that Istio's and Linkerd's proxies expose about requests. */
+/** The counters that Istio's and Linkerd's proxies expose about requests, and the histogram of the applications behind them. */
 import type { Arm, Call, DataPlane } from './routing.ts'
 import { signature } from './promql.ts'
 import type { Exposed } from './series.ts'
@@ -18,11 +18,14 @@ interface Counter {
   readonly labels: Labels
   value: number
 }
-/** What one proxy exposes about requests of one kind: a counter and, for answered ones, a histogram. */
+/** What one proxy or application exposes about requests of one kind: a counter and, for answered ones, a histogram. */
 interface Account {
-  /** Pod whose proxy it is; undefined: the caller's. */
+  /** Pod whose it is; undefined: the caller's. */
   readonly pod: string | undefined
-  readonly requests: Counter
+  /** Absent of an application: the count of its histogram says the same. */
+  readonly requests?: Counter
+  /** Milliseconds of one unit of the histogram. */
+  readonly unitMs: number
   readonly buckets: readonly (Counter & { readonly bound: number })[]
   readonly sum: Counter | undefined
   readonly observations: Counter | undefined
@@ -30,6 +33,7 @@ interface Account {
 
 const istioBuckets = [0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 600000, 1800000, 3600000]
 const linkerdBuckets = [1, 10, 100, 1000, 10000].flatMap((unit) => [1, 2, 3, 4, 5].map((times) => times * unit))
+const secondsBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const caller = 'loadgen'
 
 export class Telemetry {
@@ -42,7 +46,7 @@ export class Telemetry {
     this.#dataPlane = dataPlane
   }
 
-  /** Counts one request at the caller's proxy and, where it was answered, at the pod's. */
+  /** Counts one request at the caller's proxy and, where it was answered, at the pod's and by the application in it. */
   count(call: Call, arm: Arm | undefined, pod: ServingPod | undefined, outcome: Outcome): void {
     const reached = outcome.flag === undefined ? pod : undefined
     const kind = outcome.flag ?? `${outcome.bad} ${outcome.grpcStatus}`
@@ -50,7 +54,7 @@ export class Telemetry {
     let accounts = this.#places.get(key)
     if (accounts === undefined) this.#places.set(key, (accounts = this.#opened(call, arm, reached, outcome)))
     for (const account of accounts) {
-      account.requests.value++
+      if (account.requests !== undefined) account.requests.value++
       if (outcome.flag === undefined) observe(account, outcome.latencyMs)
     }
   }
@@ -64,7 +68,7 @@ export class Telemetry {
 
   *exposed(): Iterable<Exposed> {
     for (const { requests, buckets, sum, observations } of this.#accounts.values()) {
-      yield requests
+      if (requests !== undefined) yield requests
       yield* buckets
       if (sum !== undefined) yield sum
       if (observations !== undefined) yield observations
@@ -77,27 +81,33 @@ export class Telemetry {
       this.#dataPlane === 'Istio'
         ? (['istio_requests_total', 'istio_request_duration_milliseconds', istioBuckets] as const)
         : (['response_total', 'response_latency_ms', linkerdBuckets] as const)
-    const open = (labels: Labels, of: string | undefined): Account => {
+    const known = (labels: Labels, make: () => Account): Account => {
       const key = signature(labels)
-      const known = this.#accounts.get(key) ?? account(total, outcome.flag === undefined ? histogram : undefined, bounds, labels, of)
-      this.#accounts.set(key, known)
-      return known
+      const found = this.#accounts.get(key) ?? make()
+      this.#accounts.set(key, found)
+      return found
     }
-    return pod === undefined ? [open(outside, undefined)] : [open(outside, undefined), open(inside, pod.key)]
+    const open = (labels: Labels, of: string | undefined): Account =>
+      known(labels, () => account(total, outcome.flag === undefined ? histogram : undefined, bounds, 1, labels, of))
+    if (pod === undefined) return [open(outside, undefined)]
+    const own = { namespace: pod.namespace, pod: pod.name, method: 'GET', path: '/', status: codeOf(outcome) }
+    return [open(outside, undefined), open(inside, pod.key), known(own, () => account(undefined, 'http_request_duration_seconds', secondsBuckets, 1000, own, pod.key))]
   }
 }
 
-function account(total: string, histogram: string | undefined, bounds: readonly number[], labels: Labels, pod: string | undefined): Account {
+function account(total: string | undefined, histogram: string | undefined, bounds: readonly number[], unitMs: number, labels: Labels, pod: string | undefined): Account {
   const counter = (name: string, more: Labels = {}): Counter => ({ labels: { __name__: name, ...labels, ...more }, value: 0 })
-  if (histogram === undefined) return { pod, requests: counter(total), buckets: [], sum: undefined, observations: undefined }
+  const requests = total === undefined ? {} : { requests: counter(total) }
+  if (histogram === undefined) return { pod, ...requests, unitMs, buckets: [], sum: undefined, observations: undefined }
   const buckets = [...bounds, Infinity].map((bound) => ({ ...counter(`${histogram}_bucket`, { le: bound === Infinity ? '+Inf' : String(bound) }), bound }))
-  return { pod, requests: counter(total), buckets, sum: counter(`${histogram}_sum`), observations: counter(`${histogram}_count`) }
+  return { pod, ...requests, unitMs, buckets, sum: counter(`${histogram}_sum`), observations: counter(`${histogram}_count`) }
 }
 
-function observe({ buckets, sum, observations }: Account, latencyMs: number): void {
+function observe({ buckets, sum, observations, unitMs }: Account, latencyMs: number): void {
+  const latency = latencyMs / unitMs
   // Buckets are cumulative: from the largest downwards until one is too small.
-  for (let index = buckets.length - 1; index >= 0 && latencyMs <= buckets[index]!.bound; index--) buckets[index]!.value++
-  if (sum !== undefined) sum.value += latencyMs
+  for (let index = buckets.length - 1; index >= 0 && latency <= buckets[index]!.bound; index--) buckets[index]!.value++
+  if (sum !== undefined) sum.value += latency
   if (observations !== undefined) observations.value++
 }
 

@@ -53,7 +53,7 @@ export const definitions = {
   sluice_commits_total: { type: 'Counter', labels: ['result'], help: 'Compare-and-sets of a status: `Won`; `Lost` where somebody was faster; `Refused` by the API server; `Failed` where nothing is known to be written.' },
   sluice_actions_total: { type: 'Counter', labels: ['action', 'result'], help: 'Writes of passes: `Done`; `Stale` where the object had changed; `Failed`. A `Lower` that is not `Done` is repeated until it is.' },
   sluice_raises_fenced_total: { type: 'Counter', labels: [], help: 'Raises that were left undone, since the lease may have run out.' },
-  sluice_queries_total: { type: 'Counter', labels: ['source', 'result'], help: 'Questions to the metric source: answered with `Counts`; `Empty` where the new revision had no request; `Error`.' },
+  sluice_queries_total: { type: 'Counter', labels: ['source', 'result'], help: 'Questions to the metric source: answered with `Counts`, or the value of a query of one’s own; `Empty` where the new revision had no request, or such a query no value; `Error`.' },
   sluice_query_duration_seconds: { type: 'Histogram', labels: ['source'], buckets: reactions, help: 'Duration of a question to the metric source, the wait for its turn included.' },
   sluice_api_requests_total: { type: 'Counter', labels: ['verb', 'resource', 'code'], help: 'Requests to the API server, repetitions included. 429 is its own limit.' },
   sluice_api_request_duration_seconds: { type: 'Histogram', labels: ['verb'], buckets: reactions, help: 'Duration of a request to the API server until its answer; of a watch, until its first line.' },

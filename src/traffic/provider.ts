@@ -1,6 +1,6 @@
 /** What a provider tells the controller beside its router: which objects `spec.traffic` means, what ours has to look like, whether they are in force. Pure. */
 import type { KubeObject, OwnerReference } from '../rollout/objects.ts'
-import type { Telemetry } from '../analysis/reading.ts'
+import type { Telemetry } from '../analysis/telemetry.ts'
 import type { RolloutSpec } from '../rollout/schema.ts'
 import type { Problem } from './layout.ts'
 import type { Arms, Router, Selector } from './router.ts'

@@ -137,7 +137,7 @@ describe.skipIf(!kubectl || !existsSync(kubectl))('kubectl against the embedded 
     expect(await ok('get slr')).toMatch(/^NAME.*\nweb /)
     expect(await ok('scale slr/web --replicas=4')).toContain('scaled')
     expect(await ok('get crds -o name')).toContain('customresourcedefinition.apiextensions.k8s.io/virtualservices.networking.istio.io')
-    expect(await ok('api-resources --api-group=sluice.dev -o name')).toBe('notificationchannels.sluice.dev\nrolloutrequests.sluice.dev\nrollouts.sluice.dev\n')
+    expect(await ok('api-resources --api-group=sluice.dev -o name')).toBe('metrictemplates.sluice.dev\nnotificationchannels.sluice.dev\nrolloutrequests.sluice.dev\nrollouts.sluice.dev\n')
     expect(await ok('delete slr web')).toContain('deleted')
   })
   test('delete waits until the object is gone', async () => {

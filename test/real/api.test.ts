@@ -7,7 +7,7 @@ import { crds, definitions, type StructuralSchema } from '../../src/rollout/crd.
 import { validate } from '../../src/rollout/validate.ts'
 import { controlPlaneMissing, crdsMissing, makeNamespace, type ControlPlane } from '../support/control-plane.ts'
 import { sharedControlPlane } from '../support/shared.ts'
-import { backends, broken, request, rollout, wrongBackends, wrongRequests, wrongRollouts, type Variant } from '../unit/api/variants.ts'
+import { backends, broken, request, rollout, template, wrongBackends, wrongRequests, wrongRollouts, wrongTemplates, type Variant } from '../unit/api/variants.ts'
 
 const missing = controlPlaneMissing()
 if (missing) console.log(`test/real/api.test.ts: ${missing}`)
@@ -63,6 +63,7 @@ describe.skipIf(missing)('the API on a real API server', () => {
     it.each(wrongRollouts.map((variant) => [variant.name, variant] as const))('Rollout: %s', (_, variant) => void refused(rollout)(variant))
     it.each(wrongBackends.map((variant) => [variant.name, variant] as const))('backends: %s', (_, variant) => void refused(backends)(variant))
     it.each(wrongRequests.map((variant) => [variant.name, variant] as const))('RolloutRequest: %s', (_, variant) => void refused(request)(variant))
+    it.each(wrongTemplates.map((variant) => [variant.name, variant] as const))('MetricTemplate: %s', (_, variant) => void refused(template)(variant))
     it('takes whatever `validate` has nothing to say about, and `validate` refuses whatever it refuses', async () => {
       const texts = fc.oneof(
         fc.stringMatching(/^[0-9]{1,3}(\.[0-9]{0,2})?%?$/),
@@ -111,7 +112,7 @@ describe.skipIf(missing)('the API on a real API server', () => {
     beforeAll(() => void expect(apply(rollout()).stderr).toBe(''))
 
     it('keeps every field of a status, with a sequence in milliseconds', async () => {
-      const full = sample(definitions()[0]!.status)
+      const full = sample(definitions()[0]!.status!)
       full.sequence = 1_795_399_999_123
       full.replicas = 4
       full.selector = 'app=checkout'
@@ -133,7 +134,7 @@ describe.skipIf(missing)('the API on a real API server', () => {
     it('keeps every field of an answer to a request', async () => {
       const object = { ...request(), metadata: { name: 'checkout-answered' } }
       expect(apply(object).stderr).toBe('')
-      const full = sample(definitions()[1]!.status)
+      const full = sample(definitions()[1]!.status!)
       const path = `/apis/sluice.dev/v1alpha1/namespaces/${namespace}/rolloutrequests/checkout-answered/status`
       const answer = await plane.request('PATCH', path, { status: full })
       expect(answer.body.status).toEqual(full)

@@ -39,6 +39,14 @@ function untidy(): Recorded[] {
         ? { direction: 'inbound', namespace: 'shop', deployment: pick(['web-1', 'web-2']), classification: pick(['success', 'failure']) }
         : {}),
     }
+    if (index % 5 === 4) {
+      const own = { path: '/orders', method: 'GET', ...pick<Record<string, string>>([{ status: '200' }, { status: '503' }, { code: '500' }, { status_code: '5XX' }, { status: 'error', code: '504' }, {}]) }
+      for (const label of Object.keys(labels)) delete labels[label]
+      Object.assign(labels, own, {
+        __name__: pick(['http_request_duration_seconds_count', 'http_request_duration_seconds_bucket']), namespace: 'shop', pod: pick(['web-1-6b7c8d9f4-x2bcd', 'web-2-6b7c8d9f4-x2bcd', 'web-2-6b7c8d9f4-z9xwv', 'web-0']),
+      })
+      if (random() < 0.2) labels['path'] = '/healthz'
+    }
     if (labels['__name__']!.endsWith('_bucket')) labels['le'] = pick(['100', '500', '1000', '+Inf'])
     const born = random() < 0.5 ? 4_000_000 : random() * 600_000
     const ends = random() < 0.8 ? 0 : random() * 300_000
@@ -73,6 +81,8 @@ const questions: readonly Question[] = [
   base,
   { ...base, measure: latency },
   { ...base, telemetry: 'Linkerd' },
+  { ...base, telemetry: 'Application' },
+  { ...base, telemetry: 'Application', measure: latency },
   { ...base, measure: { kind: 'DoorRequests' }, slowMs: 45_000, fastMs: 45_000 },
   { ...base, slowMs: 3_600_000 },
   { ...base, slowMs: 47_123, fastMs: 47_123 },

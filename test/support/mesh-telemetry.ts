@@ -23,8 +23,9 @@ export interface Answer {
 
 const caller = 'loadgen'
 
-/** Counts one request in what the caller's proxy and, where it arrived, the pod's proxy expose. */
+/** Counts one request in what the caller's proxy and, where it arrived, the pod's proxy and its application expose. */
 export function countRequest(store: SeriesStore, dataPlane: 'Istio' | 'Linkerd' | 'GatewayAPI', call: Call, arm: Arm | undefined, pod: PodFacts | undefined, answer: Answer): void {
+  if (pod && answer.flag === '-') countApplication(store, pod, answer)
   if (dataPlane === 'GatewayAPI') return call.gateway === undefined ? countLinkerdRoute(store, call, arm, answer) : countTraefik(store, arm, answer)
   if (dataPlane === 'Istio') countIstio(store, call, arm, pod, answer)
   else countLinkerd(store, call, arm, pod, answer)
@@ -103,4 +104,10 @@ function countTraefik(store: SeriesStore, arm: Arm | undefined, answer: Answer):
   const labels = { service: 'traefik', exported_service: `${arm.namespace}-${arm.service}-80@kubernetesgateway`, method: 'GET', protocol: 'http', code: codeOf(answer) }
   store.count('traefik_service_requests_total', labels, undefined)
   store.observe('traefik_service_request_duration_seconds', seconds, labels, undefined, answer.latencyMs / 1000)
+}
+
+/** As prom-client, promhttp and their like name it; the scrape adds namespace and pod. */
+function countApplication(store: SeriesStore, pod: PodFacts, answer: Answer): void {
+  const labels = { namespace: pod.namespace, pod: pod.name, method: 'GET', path: '/', status: codeOf(answer) }
+  store.observe('http_request_duration_seconds', seconds, labels, pod.key, answer.latencyMs / 1000)
 }

@@ -19,7 +19,8 @@ export function notGranted(namespace: string, target: KubeObject): { readonly re
 
 function allows(target: KubeObject, namespace: string): boolean {
   const list = target.metadata.annotations?.[allowFromAnnotation] ?? ''
-  return list.split(',').map((entry) => entry.trim()).includes(namespace)
+  const namespaces = list.split(',').map((entry) => entry.trim())
+  return namespaces.includes(namespace) || namespaces.includes('*')
 }
 
 function refers(grant: KubeObject, namespace: string, target: KubeObject): boolean {

@@ -1,19 +1,62 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { countsAnswer } from '../../../src/analysis/counts.ts'
 import { countsQuery } from '../../../src/analysis/queries.ts'
-import { telemetries } from '../../../src/analysis/reading.ts'
-import { dataPlanes } from '../../../src/analysis/telemetry.ts'
-import { question } from './question.ts'
+import type { Question } from '../../../src/analysis/reading.ts'
+import { podsPattern } from '../../../src/analysis/series-application.ts'
+import { telemetries } from '../../../src/analysis/telemetry.ts'
+import { evaluate } from '../../../src/sandbox/promql.ts'
+import { parse } from '../../../src/sandbox/promql-parser.ts'
+import { SeriesMemory, type Exposed } from '../../../src/sandbox/series.ts'
+import { at, question } from './question.ts'
+import { telemetryCases, type SampleArm } from './telemetry-cases.ts'
 
 const selectors = (query: string | undefined, arm: string): string[] => [...new Set([...(query ?? '').matchAll(/([a-z_]+\{[^}]*\})[[ ]/g)].map((match) => match[1]!))].filter((one) => one.includes(arm))
 const latency = { kind: 'Latency', percentile: 99, aboveMs: 500 } as const
 const quiet = { measure: { kind: 'DoorRequests' }, fastMs: 45_000, slowMs: 45_000 } as const
 const clusters = { canary: { namespace: 'shop', workloads: ['web-2'], clusters: ['httproute/shop/web/rule/0/backend/1'] } }
 
-describe('data planes', () => {
-  it('are all that a Rollout may name', () => {
-    expect(Object.keys(dataPlanes).toSorted()).toEqual([...telemetries].toSorted())
+const sample = (side: 'stable' | 'canary'): SampleArm => ({ workload: `web-${side}1`, service: `web-${side}`, cluster: `shop/${side}` })
+const armOf = ({ workload, service, cluster }: SampleArm) => ({ namespace: 'shop', workloads: [workload], door: `${service}.shop.svc.cluster.local`, clusters: [cluster] })
+const asked = (more: Partial<Question>) => question({ stable: armOf(sample('stable')), canary: armOf(sample('canary')), fastMs: 300_000, ...more })
+/** Counters that were there before the window and have risen to `value` inside it. */
+function answered(asking: Question, counters: readonly Exposed[]) {
+  const memory = new SeriesMemory(3_600_000)
+  for (let ago = 600_000; ago >= 0; ago -= 15_000) memory.append(at - ago, counters.map(({ labels, value }) => ({ labels, value: ago >= 300_000 ? 0 : value })))
+  const { elements } = evaluate(countsQuery(asking)!, at, memory) as { elements: readonly Exposed[] }
+  return countsAnswer(asking, { resultType: 'vector', result: elements.map(({ labels, value }) => ({ metric: labels, value: [at / 1000, String(value)] })) })
+}
+
+describe.each(telemetries)('the laws of telemetries: %s', (telemetry) => {
+  const one = telemetryCases[telemetry]
+  it('counts every request of an arm once, and the failed ones among them', () => {
+    const of = (arm: SampleArm, times: number): Exposed[] => [
+      ...one.good(arm).map((labels) => ({ labels, value: 10 * times })), ...one.bad(arm).map((labels) => ({ labels, value: times })), ...one.noise(arm).map((labels) => ({ labels, value: 1000 })),
+    ]
+    const [stable, canary] = [sample('stable'), sample('canary')]
+    const bad = one.bad(canary).length
+    const total = 10 * one.good(canary).length + bad
+    expect(answered(asked({ telemetry }), [...of(stable, 1), ...of(canary, 3)])).toMatchObject({ state: 'Counts', stable: { slow: { total, bad } }, canary: { slow: { total: 3 * total, bad: 3 * bad } } })
   })
+  it('knows its unit of time', () => {
+    const bounds = [one.le[0], one.le[1], '+Inf'].map((le, index) => ({ labels: { ...one.bucket(sample('canary')), le }, value: index === 0 ? 90 : 100 }))
+    expect(answered(asked({ telemetry, measure: latency }), bounds)).toMatchObject({ state: 'Counts', canary: { slow: { total: 100, bad: 10 } } })
+  })
+  it('is nothing where no series is, and no failed request where none failed', () => {
+    expect(answered(asked({ telemetry }), one.good(sample('stable')).map((labels) => ({ labels, value: 5 })))).toMatchObject({ state: 'Counts', canary: { slow: { total: 0, bad: 0 } }, stable: { slow: { bad: 0 } } })
+  })
+  it('keeps every name in its string, whatever it is', () => {
+    const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 70 })
+    const shape = (text: string) => text.replaceAll(/"(\\.|[^"\\])*"/g, '""')
+    const plain = countsQuery(asked({ telemetry, canary: { namespace: 'n', workloads: ['w'], door: 'd.n.svc', clusters: ['c'] } }))!
+    fc.assert(fc.property(name, name, name.map((text) => `d${text.replaceAll('.', '')}`), (namespace, workload, door) => {
+      const query = countsQuery(asked({ telemetry, canary: { namespace, workloads: [workload], door: `${door}.n.svc`, clusters: [door] } }))!
+      parse(query)
+      expect(shape(query) === shape(plain)).toBe(true)
+    }))
+  })
+})
+describe('data planes', () => {
   it.each(['LinkerdRoute', 'Traefik', 'EnvoyGateway'] as const)('%s asks nothing of an arm that it cannot tell', (telemetry) => {
     expect(countsQuery(question({ telemetry, stable: { namespace: 'shop', workloads: ['web-1'] }, canary: { namespace: 'shop', workloads: ['web-2'] } }))).toBeUndefined()
   })
@@ -71,5 +114,39 @@ describe('bounds of histograms', () => {
   ] as const)('%s', (telemetry, bounds) => {
     const answer = countsAnswer(question({ telemetry, measure: latency, fastMs: 300_000 }), buckets(bounds))
     expect(answer).toMatchObject({ state: 'Counts', canary: { slow: { total: 100, bad: 10 }, percentileMs: 950 } })
+  })
+})
+
+describe('an application', () => {
+  const matches = (workload: string, pod: string) => new RegExp(`^(?:${podsPattern(workload)})$`).test(pod)
+  it.each([
+    ['web-1a2b3c4d5e', 'web-1a2b3c4d5e-6b7c8d9f4-x2bcd', true],
+    ['web', 'web-6b7c8d9f4-x2bcd', true],
+    ['web', 'web-1a2b3c4d5e-6b7c8d9f4-x2bcd', false],
+    ['web', 'web-admin-6b7c8d9f4-x2bcd', false],
+    ['web', 'web-0', false],
+    ['web', 'my-web-6b7c8d9f4-x2bcd', false],
+    ['w.b', 'wab-6b7c8d9f4-x2bcd', false],
+    ['w.b', 'w.b-6b7c8d9f4-x2bcd', true],
+    // Kubernetes cuts what stands before the last five signs to 58.
+    [`${'a'.repeat(46)}`, `${'a'.repeat(46)}-6b7c8d9f4-x2bcd`, true],
+    [`${'a'.repeat(48)}-1a2b3c4d5e`, `${'a'.repeat(48)}-1a2b3c4d5x2bcd`, true],
+    [`${'a'.repeat(50)}`, `${'a'.repeat(50)}-6b7c8d9x2bcd`, true],
+    [`${'a'.repeat(50)}`, `${'a'.repeat(50)}-6b7c8d-x2bcd`, true],
+    [`${'a'.repeat(50)}`, `${'a'.repeat(50)}-beta-6bx2bcd`, false],
+    [`${'a'.repeat(56)}`, `${'a'.repeat(56)}-6x2bcd`, true],
+    [`${'a'.repeat(57)}`, `${'a'.repeat(57)}-x2bcd`, true],
+  ])('%s has the pod %s: %s', (workload, pod, has) => expect(matches(workload, pod)).toBe(has))
+  it('knows a pod by the name that the ReplicaSet controller gives it', () => {
+    const sign = fc.constantFrom(...'bcdfghjklmnpqrstvwxz2456789')
+    const signs = (min: number, max: number) => fc.array(sign, { minLength: min, maxLength: max }).map((all) => all.join(''))
+    fc.assert(fc.property(fc.stringMatching(/^[a-z]([-a-z0-9]{0,58}[a-z0-9])?$/), signs(1, 10), signs(5, 5), (name, hash, pod) => {
+      expect(matches(name, `${`${name}-${hash}-`.slice(0, 58)}${pod}`)).toBe(true)
+    }))
+  })
+  it('counts what arrived, whatever its status, where it is asked what a door still gets', () => {
+    const query = countsQuery(question({ telemetry: 'Application', ...quiet }))!
+    expect(query).toContain('http_request_duration_seconds_count{namespace="shop",pod=~"web-2-')
+    expect(query).not.toContain('status')
   })
 })

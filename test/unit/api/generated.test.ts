@@ -21,13 +21,15 @@ describe('the CRDs', () => {
     { path, schema },
     ...Object.entries(schema.properties ?? {}).flatMap(([key, inner]) => places(`${path}.${key}`, inner)),
     ...(schema.items ? places(`${path}[]`, schema.items) : []),
+    ...(schema.additionalProperties ? places(`${path}[]`, schema.additionalProperties) : []),
   ]
-  const all = definitions().flatMap(({ kind, spec, status }) => [...places(`${kind}.spec`, spec), ...places(`${kind}.status`, status)])
+  const all = definitions().flatMap(({ kind, spec, status }) => [...places(`${kind}.spec`, spec), ...(status ? places(`${kind}.status`, status) : [])])
   const wrong = (test: (place: Place) => boolean) => all.filter(test).map(({ path }) => path)
 
   it('bound every string, list and whole number that people write', () => {
     expect(wrong(({ schema }) => schema.type === 'string' && schema.maxLength === undefined && schema.enum === undefined)).toEqual([])
     expect(wrong(({ schema }) => schema.type === 'array' && schema.maxItems === undefined)).toEqual([])
+    expect(wrong(({ schema }) => schema.additionalProperties !== undefined && schema.maxProperties === undefined)).toEqual([])
     const open = ({ minimum, maximum }: any) => minimum === undefined || maximum === undefined
     expect(wrong(({ path, schema }) => path.includes('.spec') && schema.type === 'integer' && open(schema))).toEqual([])
   })

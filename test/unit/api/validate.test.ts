@@ -5,10 +5,10 @@ import { describe, expect, it } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { plan } from '../../../src/rollout/plan.ts'
 import { problemsOf, validate } from '../../../src/rollout/validate.ts'
-import { backends, broken, request, rollout, wrongBackends, wrongRequests, wrongRollouts, type Variant } from './variants.ts'
+import { backends, broken, request, rollout, template, wrongBackends, wrongRequests, wrongRollouts, wrongTemplates, type Variant } from './variants.ts'
 
 describe('validate', () => {
-  it.each([['rollout', rollout], ['backends', backends], ['request', request]])('has nothing to say about a right %s', (_, make) => {
+  it.each([['rollout', rollout], ['backends', backends], ['request', request], ['template', template]])('has nothing to say about a right %s', (_, make) => {
     expect(validate(make())).toEqual([])
   })
 
@@ -27,6 +27,9 @@ describe('validate', () => {
   })
   describe('refuses a RolloutRequest', () => {
     it.each(wrongRequests.map((variant) => [variant.name, variant] as const))('%s', (_, variant) => refused(request)(variant))
+  })
+  describe('refuses a MetricTemplate', () => {
+    it.each(wrongTemplates.map((variant) => [variant.name, variant] as const))('%s', (_, variant) => refused(template)(variant))
   })
 
   it.each([undefined, null, 5, 'Rollout', [], {}, { kind: 'Canary' }, { kind: 'toString' }])('answers for %j', (object) => {

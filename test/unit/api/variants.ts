@@ -88,6 +88,8 @@ const parents = { parentRefs: [{ name: 'public', namespace: 'edge' }] }
 const measured = { 'spec.analysis.telemetry': 'Linkerd' }
 const windows = (changes: object) => ({ 'spec.schedule': { windows: [{ cron: '0 9 * * *', duration: '7h', ...changes }] } })
 
+const check = 'spec.analysis.checks[0]'
+const query = (prometheus: object): Variant['changes'] => ({ [`${check}.successRate`]: undefined, [`${check}.prometheus`]: prometheus })
 export const wrongRollouts: readonly Variant[] = [
   unknown('spec.stpes', 'steps'),
   unknown('spec.steps[0].wieght', 'weight'),
@@ -140,12 +142,12 @@ export const wrongRollouts: readonly Variant[] = [
   wrong('a parent of no kind', { 'spec.traffic': { gatewayAPI: { managed: { parentRefs: [{ kind: 'Server', name: 'a' }] } } }, ...measured }, ['"Server"', 'Gateway, Service'], {
     field: 'spec.traffic.gatewayAPI.managed.parentRefs[0].kind', admission: ['"Server"', '"Gateway", "Service"'],
   }),
-  wrong('telemetry of another data plane', { 'spec.analysis.telemetry': 'Traefik' }, ['write Istio or Linkerd'], spec),
+  wrong('telemetry of another data plane', { 'spec.analysis.telemetry': 'Traefik' }, ['write Istio, Linkerd, Application'], spec),
   wrong('the Gateway API without telemetry', { 'spec.traffic': { gatewayAPI: { managed: parents } } }, ['analysis.telemetry is missing'], spec),
   wrong('a share of a Service', { 'spec.traffic': { kubernetes: {} }, ...measured }, ['steps[].weight is 0 or 100', 'write 0 for a preview and 100 for the switch'], spec),
   wrong('a share of a Service in percent', { 'spec.traffic': { kubernetes: {} }, 'spec.steps': [{ weight: '0%' }, { weight: '0.5%' }, { weight: 100 }], ...measured }, ['steps[].weight is 0 or 100'], spec),
   wrong('Services without telemetry', { 'spec.traffic': { kubernetes: {} }, 'spec.steps': [{ weight: 0 }, { weight: 100 }] }, ['analysis.telemetry is missing', 'Services measure nothing'], spec),
-  wrong('Services with telemetry of routes', { 'spec.traffic': { kubernetes: {} }, 'spec.steps': [{ weight: 100 }], 'spec.analysis.telemetry': 'Traefik' }, ['write Istio or Linkerd'], spec),
+  wrong('Services with telemetry of routes', { 'spec.traffic': { kubernetes: {} }, 'spec.steps': [{ weight: 100 }], 'spec.analysis.telemetry': 'Traefik' }, ['write Istio, Linkerd, Application'], spec),
   wrong('Services with a field', { 'spec.traffic': { kubernetes: { activeService: 'a' } }, 'spec.steps': [{ weight: 100 }], ...measured }, ['is no field'], { field: 'spec.traffic.kubernetes.activeService', admission: ['unknown field "spec.traffic.kubernetes.activeService"'] }),
   wrong('a DestinationRule without subsets', { 'spec.traffic.istio.destinationRuleRef': { name: 'a' } }, ['belongs to backends with subsets'], spec),
 
@@ -169,10 +171,18 @@ export const wrongRollouts: readonly Variant[] = [
   wrong('a source by its name alone', { 'spec.analysis.sourceRef': 'edge' }, ['write an object'], { admission: ['spec.analysis.sourceRef', 'must be of type object'] }),
   wrong('a source of no name', { 'spec.analysis.sourceRef': { name: 'Edge' } }, ['"Edge"', 'is no name'], { field: 'spec.analysis.sourceRef.name' }),
   wrong('no checks', { 'spec.analysis.checks': [] }, ['at least 1']),
-  wrong('check without a question', { 'spec.analysis.checks[0].successRate': undefined }, ['successRate or latency'], { field: 'spec.analysis.checks[0]' }),
-  wrong('check with two questions', { 'spec.analysis.checks[0].latency': { percentile: 50, max: '1s' } }, ['successRate or latency'], {
+  wrong('check without a question', { 'spec.analysis.checks[0].successRate': undefined }, ['successRate, latency or prometheus'], { field: 'spec.analysis.checks[0]' }),
+  wrong('check with two questions', { 'spec.analysis.checks[0].latency': { percentile: 50, max: '1s' } }, ['successRate, latency or prometheus'], {
     field: 'spec.analysis.checks[0]',
   }),
+  wrong('query without a bound', query({ templateRef: { name: 'lag' } }), ['give min, max, or both'], { field: `${check}.prometheus` }),
+  wrong('query with bounds that leave nothing', query({ templateRef: { name: 'lag' }, min: '2', max: '1.5' }), ['min is above max'], { field: `${check}.prometheus` }),
+  wrong('bound with a unit', query({ templateRef: { name: 'lag' }, max: '250ms' }), ['"250ms"', 'is no number'], { field: `${check}.prometheus.max` }),
+  wrong('bound as a number', query({ templateRef: { name: 'lag' }, max: 250 }), ['250', 'string'], { field: `${check}.prometheus.max`, admission: [`${check}.prometheus.max`, 'string'] }),
+  wrong('query of no template', query({ max: '1' }), ['is missing'], { field: `${check}.prometheus.templateRef`, admission: ['templateRef', 'Required'] }),
+  wrong('arguments that are no text', query({ templateRef: { name: 'lag' }, args: { a: 1 }, max: '1' }), ['string'], { field: `${check}.prometheus.args.a`, admission: ['args.a', 'string'] }),
+  wrong('too many arguments', query({ templateRef: { name: 'lag' }, args: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`a${i}`, 'x'])), max: '1' }), ['at most 16'], { field: `${check}.prometheus.args`, admission: ['args', '16'] }),
+  wrong('query with minRequests', { ...query({ templateRef: { name: 'lag' }, max: '1' }), [`${check}.minRequests`]: 5 }, ['a query of your own has no counts'], { field: check }),
   absent('spec.analysis.checks[0].name'),
   wrong('two checks of one name', { 'spec.analysis.checks[1].name': 'success' }, ['"success"', 'unique'], {
     admission: ['spec.analysis.checks[1]', 'Duplicate', 'success'],
@@ -229,6 +239,19 @@ export const wrongBackends: readonly Variant[] = [
   wrong('backends with scale', { 'spec.steps[0].scale': 1 }, ['remove scale'], spec),
 ]
 
+export const template = (): any => ({
+  apiVersion: 'sluice.dev/v1alpha1', kind: 'MetricTemplate', metadata: { name: 'lag' },
+  spec: { query: 'max(lag_seconds{namespace="{{namespace}}",pod=~"{{pods}}",queue="{{args.queue}}"})', unit: 's' },
+})
+export const wrongTemplates: readonly Variant[] = [
+  absent('spec.query'),
+  wrong('no query at all', { 'spec.query': '' }, ['at least 1'], { admission: ['spec.query'] }),
+  wrong('endless query', { 'spec.query': 'x'.repeat(4097) }, ['at most 4096'], { admission: ['spec.query', '4096'] }),
+  wrong('unknown placeholder', { 'spec.query': 'x{a="{{target}}"}' }, ['{{target}} is not known', 'namespace, rollout'], { admission: 'condition' }),
+  wrong('placeholder outside of a string', { 'spec.query': 'x{{{args.a}}}' }, ['is no placeholder'], { admission: 'condition' }),
+  wrong('long unit', { 'spec.unit': 'requests per minute' }, ['at most 16'], { admission: ['spec.unit', '16'] }),
+  unknown('spec.provider', 'query'),
+]
 export const wrongRequests: readonly Variant[] = [
   wrong('unknown action', { 'spec.action': 'Stop' }, ['"Stop"', 'Abort'], { admission: ['spec.action', '"Stop"', '"Abort"'] }),
   wrong('promote without revision', { 'spec.revision': undefined }, ['revision is missing'], spec),

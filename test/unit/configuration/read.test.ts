@@ -120,12 +120,12 @@ describe('flags and file', () => {
           { name: 'default', url: 'http://a:9090', scrapeIntervalMs: 5000, timeoutMs: 5000, maxInFlight: 8 },
           { name: 'edge', url: 'http://b', scrapeIntervalMs: 15_000, timeoutMs: 5000, maxInFlight: 8 },
         ],
-        allowedHosts: ['a', 'b', 'c'], clusterName: 'x',
+        allowedHosts: ['a', 'b', 'c'], clusterName: 'x', templateNamespaces: [],
       },
     })
-    expect(both.ok && planSettings(both.effective)).toEqual({ scrapeIntervalMs: 5000, sources: { default: { scrapeIntervalMs: 5000 }, edge: { scrapeIntervalMs: 15_000 } } })
+    expect(both.ok && planSettings(both.effective, 'own')).toEqual({ scrapeIntervalMs: 5000, templateNamespaces: ['own'], sources: { default: { scrapeIntervalMs: 5000 }, edge: { scrapeIntervalMs: 15_000 } } })
   })
-  test('neither is nothing', () => expect(merged({})).toEqual({ ok: true, effective: { sources: [], allowedHosts: [] } }))
+  test('neither is nothing', () => expect(merged({})).toEqual({ ok: true, effective: { sources: [], allowedHosts: [], templateNamespaces: [] } }))
   test('what is said twice is an error that says what to leave out', () => {
     const own = { sources: [{ name: 'default', url: 'http://b' }] }
     expect(wrong({ prometheus: 'http://a' }, own)).toEqual([expect.stringContaining('leave out --prometheus')])

@@ -58,7 +58,7 @@ describe.skipIf(missing)(`a source with credentials ${missing ?? ''}`, () => {
     prometheusSource({ name: 'edge', url, timeoutMs: 2000, credentials: credentials(files) }, { monotonic: () => 0 }, () => 0)
   const answerOf = async (one: MetricSource): Promise<string> => {
     const answer = await one.ask(question())
-    return answer.state === 'Error' ? answer.reason : `${answer.canary.slow.total} requests`
+    return answer.state === 'Counts' ? `${answer.canary.slow.total} requests` : JSON.stringify('reason' in answer ? answer.reason : answer).slice(1, -1)
   }
   const trusted = (): CredentialFiles['tls'] => ({ caFile: ca.cert })
   const sent = () => seen.map(({ headers }) => headers.authorization)

@@ -1,5 +1,6 @@
 /** A small world in the words of the domain: Kubernetes, mesh and metric source as decide() meets them, with simulated time and faults between any two writes. */
 import type { Question, Reading } from '../../../src/analysis/reading.ts'
+import { templateBlockers, withTemplates } from '../../../src/controller/observe/templates.ts'
 import { ask } from '../../../src/rollout/ask.ts'
 import type { Action } from '../../../src/rollout/actions.ts'
 import { decide } from '../../../src/rollout/decide.ts'
@@ -7,7 +8,7 @@ import type { Decision, Settings } from '../../../src/rollout/decision.ts'
 import { inForce } from '../../../src/rollout/defaults.ts'
 import { plan as planOf, type Plan } from '../../../src/rollout/plan.ts'
 import type { RequestAction, RolloutDefaults, RolloutSpec, RolloutStatus } from '../../../src/rollout/schema.ts'
-import type { DoorSeen, RequestSeen, RevisionSeen, RouteSeen, Seen } from '../../../src/rollout/seen.ts'
+import type { DoorSeen, RequestSeen, RevisionSeen, RouteSeen, Seen, TemplateSeen } from '../../../src/rollout/seen.ts'
 import { watchpoints } from '../../../src/rollout/watchpoints.ts'
 
 export const settings: Settings = { propagationDelayMs: 10_000, scrapeIntervalMs: 15_000, clusterDomain: 'cluster.local', identity: 'a' }
@@ -76,6 +77,9 @@ export class Model {
   /** requests/s; 0: no traffic. */
   rate = 20
   source: 'answers' | 'errors' | 'empty' = 'answers'
+  /** Of the checks with a query of their own, and what such a query answers. */
+  templates: TemplateSeen[] = []
+  value = 0
   memory = new Map<string, { value: string; since: number }>()
   writes: string[] = []
   decisions: Decision[] = []
@@ -112,7 +116,7 @@ export class Model {
   get plan(): Plan {
     const result = planOf(this.spec, 'shop', { ...settings, defaults: inForce(this.defaults, this.status) })
     if (!result.ok) throw new Error(JSON.stringify(result.problems))
-    return result.plan
+    return withTemplates(result.plan, this.templates)
   }
   door(name: 'stable' | 'canary' | 'own'): DoorSeen {
     const door = this.doors[name]
@@ -167,8 +171,9 @@ export class Model {
       })),
       requests: this.requests,
       readings: this.readings,
+      ...(this.templates.length > 0 ? { templates: this.templates } : {}),
       dependencies: [],
-      blockers: [],
+      blockers: [...templateBlockers(this.templates)],
       remarks: [],
       upkeep: [],
     }
@@ -348,6 +353,8 @@ export class Model {
       answer:
         this.source === 'errors'
           ? { state: 'Error', reason: 'HTTP 503' }
+          : question.measure.kind === 'Query'
+          ? this.source === 'empty' ? { state: 'Empty', reason: 'the query answered no series' } : { state: 'Value', value: this.value }
           : { state: 'Counts', canary: { fast: empty ? none : counts(question.fastMs), slow: empty ? none : counts(question.slowMs) }, stable: { fast: other(question.fastMs), slow: other(question.slowMs) } },
     }]
   }

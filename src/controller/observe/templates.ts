@@ -1,0 +1,65 @@
+/** The MetricTemplates that `prometheus` checks name: found, valid, granted, and of a namespace whose templates the administrator honours. */
+import { readTemplate } from '../../analysis/template.ts'
+import { honoursTemplates } from '../../rollout/namespaces.ts'
+import { digest, type Plan, type PlannedCheck } from '../../rollout/plan.ts'
+import type { TemplateSpec } from '../../rollout/schema.ts'
+import type { Blocker, TemplateSeen } from '../../rollout/seen.ts'
+import { validate } from '../../rollout/validate.ts'
+import { allowFromAnnotation } from '../../revision/marks.ts'
+import { granted } from './grant.ts'
+import type { Scope } from './scope.ts'
+
+type QueryMeasure = Extract<PlannedCheck['measure'], { kind: 'Query' }>
+
+/** One for each check with a query of its own. */
+export function templatesSeen(scope: Scope): readonly TemplateSeen[] {
+  return scope.plan.checks.flatMap(({ name, measure }) => (measure.kind === 'Query' ? [{ check: name, ...templateSeen(scope, measure) }] : []))
+}
+
+/** The texts of templates are inputs of a journey as its checks are: an edit begins the evidence anew. */
+export function withTemplates(plan: Plan, templates: readonly TemplateSeen[]): Plan {
+  if (templates.length === 0) return plan
+  const texts = templates.map((template) => (template.state === 'Ready' ? template.stamp : template.reason))
+  return { ...plan, inputsHash: digest([plan.inputsHash, ...texts]) }
+}
+
+/** Without its templates no version is given traffic: nobody would look at it. */
+export function templateBlockers(templates: readonly TemplateSeen[]): readonly Blocker[] {
+  const refused = templates.flatMap((template) => (template.state === 'Refused' ? [template] : []))
+  return refused.map(({ check, reason, message }) => ({ reason, message: `check ${check}: ${message}`, stops: 'Raise', stalled: true }))
+}
+
+type Found = TemplateSeen extends infer Seen ? (Seen extends TemplateSeen ? Omit<Seen, 'check'> : never) : never
+function templateSeen(scope: Scope, { ref, args }: QueryMeasure): Found {
+  const { world } = scope
+  const namespace = ref.namespace ?? scope.namespace
+  const name = `${namespace}/${ref.name}`
+  const refused = (reason: string, message: string): Found => ({ state: 'Refused', reason, message })
+  if (world.state('MetricTemplate') === 'NotServed')
+    return refused('TemplateMissing', 'the controller finds no metrictemplates.sluice.dev: apply crds/, and give it the right to list them')
+  // Whether it exists is told to nobody who may not use it.
+  if (!honoursTemplates(scope.settings.templateNamespaces, namespace))
+    return refused('TemplateNotAllowed', `MetricTemplates of namespace ${namespace} are not honoured: ask the administrator for --allow-templates ${namespace}, or name a template of a namespace that is`)
+  const object = world.get('MetricTemplate', namespace, ref.name)
+  if (object === undefined) return refused('TemplateMissing', `there is no MetricTemplate ${name}: create it, or correct templateRef`)
+  if (!granted(world, scope.namespace, object)) {
+    const message = `MetricTemplate ${name} does not allow Rollouts of namespace ${scope.namespace}: annotate it with ${allowFromAnnotation}: ${scope.namespace}`
+    return refused('TemplateNotGranted', message)
+  }
+  const [problem] = validate({ apiVersion: object.apiVersion, kind: object.kind, metadata: { name: object.metadata.name }, spec: object.spec })
+  if (problem) return refused('TemplateInvalid', `MetricTemplate ${name}: ${problem.message}`)
+  const { query, unit = '' } = object.spec as TemplateSpec
+  const read = readTemplate(query)
+  if (!read.ok) return refused('TemplateInvalid', `MetricTemplate ${name}: spec.query: ${read.problem}`)
+  const wrong = argumentsProblem(read.template.args, Object.keys(args), name)
+  if (wrong) return refused('TemplateArguments', wrong)
+  return { state: 'Ready', name, query: read.template, unit, stamp: digest([name, query, unit]) }
+}
+
+function argumentsProblem(wanted: readonly string[], given: readonly string[], name: string): string | undefined {
+  const missing = wanted.filter((one) => !given.includes(one))
+  if (missing.length > 0) return `MetricTemplate ${name} needs ${missing.join(', ')}: give prometheus.args.${missing[0]}`
+  const strange = given.filter((one) => !wanted.includes(one))
+  if (strange.length === 0) return undefined
+  return `MetricTemplate ${name} has no {{args.${strange[0]}}}: remove prometheus.args.${strange[0]}, it has ${wanted.length === 0 ? 'none' : wanted.join(', ')}`
+}
