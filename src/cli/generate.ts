@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parse, stringify } from 'yaml'
-import { configurationReference, configurationSchema } from '../configuration/reference.ts'
+import { chartSchema, configurationReference, configurationSchema } from '../configuration/reference.ts'
 import { webhookSchema } from '../notify/webhook.ts'
 import { crds } from '../rollout/crd.ts'
 import { reference } from '../rollout/reference.ts'
@@ -18,9 +18,16 @@ export function generated(): { readonly path: string; readonly text: string }[] 
     ...crds().map(({ file, yaml }) => ({ path: `crds/${file}`, text: yaml })),
     { path: 'docs/api.md', text: reference() }, { path: 'docs/webhook.schema.json', text: webhookSchema() },
     { path: 'docs/config-reference.md', text: configurationReference() }, { path: 'docs/config.schema.json', text: configurationSchema() },
+    { path: chartValues, text: withConfiguration(readFileSync(join(home, chartValues), 'utf8')) },
     { path: 'docs/observability-reference.md', text: observabilityReference() },
     { path: 'deploy/components/service-monitor/prometheus-rule.yaml', text: prometheusRule(readFileSync(join(home, 'deploy/alerts/sluice.yaml'), 'utf8')) },
   ]
+}
+
+const chartValues = 'deploy/helm/sluice/values.schema.json'
+/** The schema of the chart's values, with that of the configuration file in its one line for it. */
+function withConfiguration(schema: string): string {
+  return schema.replace(/^ {4}"config": .*$/m, () => `    "config": ${chartSchema()},`)
 }
 
 /** A rule file of Prometheus as the Prometheus Operator wants it. */

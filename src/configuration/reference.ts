@@ -21,6 +21,22 @@ export function configurationSchema(): string {
   return `${JSON.stringify({ title: 'Configuration of the Sluice controller', ...schema }, undefined, 2)}\n`
 }
 
+/** What the chart takes of it (`config` of its values), in one line: JSON Schema, draft 7, without descriptions. */
+export function chartSchema(): string {
+  const { sources, defaults } = configuration.shape
+  const wanted = z.strictObject({ sources, defaults })
+  const { $schema: _, ...schema } = z.toJSONSchema(wanted, {
+    target: 'draft-7', io: 'input', override: ({ jsonSchema }) => {
+      translated(jsonSchema as Record<string, unknown>)
+      delete jsonSchema.description
+    },
+  })
+  // A list of nothing is how values say that there are none.
+  const { sources: list } = (schema.properties ?? {}) as Record<string, { minItems?: number }>
+  delete list?.minItems
+  return JSON.stringify(schema)
+}
+
 /** Rules that are written for the API server, as far as JSON Schema has words for them. */
 function translated(schema: Record<string, unknown>): void {
   for (const { rule } of (schema['x-kubernetes-validations'] ?? []) as readonly { readonly rule: string }[]) {

@@ -54,7 +54,7 @@ function refused(reason: 'URLInvalid' | 'HostNotAllowed' | 'HostUnknown', messag
 }
 function notAllowed(url: URL, why: string): Judged {
   const host = isIP(hostOf(url)) === 6 ? url.hostname : hostOf(url)
-  return refused('HostNotAllowed', `${url.host} ${why}: an administrator can allow it with --allow-host ${host}:${portOf(url)}`)
+  return refused('HostNotAllowed', `${url.host} ${why}: an administrator can allow it with --allow-host ${host}:${portOf(url)}, or in allowedHosts of the configuration file`)
 }
 function unknown(host: string, code: string | undefined): Judged {
   return refused('HostUnknown', `${host} has no address${code === undefined ? '' : ` (${code})`}: correct the host, or look at the DNS of the controller`)

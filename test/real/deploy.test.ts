@@ -6,6 +6,8 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import packageJson from '../../package.json' with { type: 'json' }
+import { readConfiguration } from '../../src/configuration/read.ts'
+import type { Configuration } from '../../src/configuration/schema.ts'
 import { watched } from '../../src/controller/world.ts'
 import type { KubeObject } from '../../src/rollout/objects.ts'
 import type { RolloutSpec } from '../../src/rollout/schema.ts'
@@ -55,15 +57,34 @@ describe('rights of the controller', () => {
   })
 })
 
+/** The configuration file of an installation, which must be right. */
+function configured(objects: readonly KubeObject[]): Configuration {
+  const map = objects.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === 'sluice-controller')!
+  const read = readConfiguration((map as KubeObject & { readonly data: Readonly<Record<string, string>> }).data['config.yaml']!)
+  if (!read.ok) throw new Error(read.problems.map(({ message }) => message).join('; '))
+  return read.configuration
+}
+/** What the container sees by path, each read-only. */
+function mounts(pod: { readonly containers: readonly { readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string; readonly readOnly?: boolean }[] }[]; readonly volumes: readonly { readonly name: string }[] }): Record<string, object> {
+  return Object.fromEntries(pod.containers[0]!.volumeMounts.filter(({ readOnly }) => readOnly).map((mount) => {
+    const { name: _, ...volume } = pod.volumes.find(({ name }) => name === mount.name)!
+    return [mount.mountPath, volume]
+  }))
+}
+
 const noKubectl = controlPlaneMissing()
 test.skipIf(noKubectl)(`the overlay that docs/install.md shows ${noKubectl ?? ''}`, async () => {
   const shown = /```yaml\n(# kustomization\.yaml\n[\s\S]*?)```/.exec(textOf('docs/install.md'))![1]!
   const folder = mkdtempSync(join(tmpdir(), 'sluice-overlay-'))
   try {
     writeFileSync(join(folder, 'kustomization.yaml'), shown.replace('../sluice/deploy', relative(realpathSync(folder), join(root, 'deploy'))))
-    const controller = (await kustomized(programs(), folder)).find(({ kind }) => kind === 'Deployment')!.spec.template.spec.containers[0]
-    expect(controller.image).toBe(`registry.my-company.example/platform/sluice:${packageJson.version}`)
-    expect(controller.args.filter((arg: string) => arg.startsWith('--prometheus'))).toEqual(['--prometheus=http://prometheus.monitoring:9090'])
+    const objects = await kustomized(programs(), folder)
+    const pod = objects.find(({ kind }) => kind === 'Deployment')!.spec.template.spec
+    expect(pod.containers[0].image).toBe(`registry.my-company.example/platform/sluice:${packageJson.version}`)
+    const { sources, allowedHosts } = configured(objects)
+    expect(sources).toEqual([{ name: 'default', url: 'https://prometheus.monitoring:9090', scrapeInterval: '30s', auth: { bearerTokenFile: '/etc/sluice/secrets/prometheus/token' } }])
+    expect(allowedHosts).toEqual(['alerts.monitoring.svc:8080'])
+    expect(mounts(pod)).toEqual({ '/etc/sluice/config': { configMap: { name: 'sluice-controller' } }, '/etc/sluice/secrets/prometheus': { secret: { secretName: 'prometheus' } } })
   } finally {
     rmSync(folder, { recursive: true })
   }
@@ -130,8 +151,12 @@ describe('the image', () => {
     const run = (...args: readonly string[]) => spawnSync(process.execPath, ['--preserve-symlinks', join(image, 'src/main.ts'), ...args], { cwd: '/', env, encoding: 'utf8', timeout: 25_000 })
     expect(run('version')).toMatchObject({ status: 0, stdout: expect.stringContaining(packageJson.version), stderr: '' })
     // It has come past every import of the controller, and past its flags.
-    const { args } = objectsIn(textOf('deploy/base/controller/deployment.yaml'))[0]!.spec.template.spec.containers[0]
-    expect(run(...args, '--kubeconfig=/dev/null/config')).toMatchObject({ status: 1, stderr: 'sluice: The kubeconfig /dev/null/config does not exist: name another with --kubeconfig, or set KUBECONFIG.\n' })
+    const { args } = objectsIn(textOf('deploy/base/controller/deployment.yaml'))[0]!.spec.template.spec.containers[0] as { readonly args: readonly string[] }
+    const [map] = objectsIn(textOf('deploy/base/controller/configuration.yaml')) as readonly (KubeObject & { readonly data: Readonly<Record<string, string>> })[]
+    writeFileSync(join(image, 'config.yaml'), map!.data['config.yaml']!)
+    const here = args.map((arg) => arg.replace('--config=/etc/sluice/config/', `--config=${image}/`))
+    expect(here).not.toEqual(args)
+    expect(run(...here, '--kubeconfig=/dev/null/config')).toMatchObject({ status: 1, stderr: 'sluice: The kubeconfig /dev/null/config does not exist: name another with --kubeconfig, or set KUBECONFIG.\n' })
   })
 
   test('lists all of its packages, and no other, in its SBOM', () => {
@@ -159,6 +184,7 @@ describe.skipIf(noChart)(`the chart ${noChart ?? ''}`, () => {
     if (done.status !== 0) throw new Error(done.stderr)
     return objectsIn(done.stdout)
   }
+  const of = (objects: readonly KubeObject[], kind: string) => objects.filter((object) => object.kind === kind)
   /** Without what marks a Helm release, by kind and name. */
   const plain = (objects: readonly KubeObject[]) =>
     Object.fromEntries(objects.filter(({ kind }) => kind !== 'Namespace').map((object) => {
@@ -179,18 +205,32 @@ describe.skipIf(noChart)(`the chart ${noChart ?? ''}`, () => {
 
   test('passes its lint, keeps CRDs unless told otherwise, and takes values into the places they are for', async () => {
     expect(await helm(['lint', '--strict', chart])).toMatchObject({ status: 0 })
-    const of = (objects: readonly KubeObject[], kind: string) => objects.filter((object) => object.kind === kind)
     const kept = (objects: readonly KubeObject[]) => of(objects, 'CustomResourceDefinition').map(({ metadata }) => metadata.annotations?.['helm.sh/resource-policy'])
     expect(new Set(kept(await rendered(system)))).toEqual(new Set(['keep']))
     const objects = await rendered(system, 'crds.keep=false', `image.digest=sha256:${'a'.repeat(64)}`, 'notifications.clusterName=east', 'notifications.allowedHosts={hook.tools,10.0.0.7:8080}', 'nodeSelector.zone=a', 'imagePullSecrets[0].name=pull')
     expect(new Set(kept(objects))).toEqual(new Set([undefined]))
     const { containers: [container], ...pod } = of(objects, 'Deployment')[0]!.spec.template.spec
     expect(container.image).toBe(`registry.example.com/sluice/sluice@sha256:${'a'.repeat(64)}`)
-    expect(container.args).toEqual(expect.arrayContaining(['--cluster-name=east', '--allow-host=hook.tools', '--allow-host=10.0.0.7:8080']))
+    expect(configured(objects)).toMatchObject({ clusterName: 'east', allowedHosts: ['hook.tools', '10.0.0.7:8080'], sources: [{ name: 'default', url: 'http://prometheus.istio-system:9090', scrapeInterval: '15s' }] })
     expect(pod).toMatchObject({ nodeSelector: { zone: 'a' }, imagePullSecrets: [{ name: 'pull' }] })
   })
 
+  test('takes sources, defaults and Secrets into the configuration file and its mounts', async () => {
+    const source = ['config.sources[0].name=default', 'config.sources[0].url=https://mimir', 'config.sources[0].headers.X-Scope-OrgID=shop', 'config.sources[0].auth.basic.username=sluice', 'config.sources[0].auth.basic.passwordFile=/etc/sluice/secrets/mimir/password', 'config.sources[0].tls.caFile=/etc/sluice/secrets/mimir/ca.crt']
+    const objects = await rendered(system, 'prometheus.url=', 'secretMounts[0]=mimir', 'config.defaults.analysis.minRequests=100', 'config.defaults.retainStable=1h', ...source)
+    const auth = { basic: { username: 'sluice', passwordFile: '/etc/sluice/secrets/mimir/password' } }
+    expect(configured(objects)).toEqual({
+      apiVersion: 'sluice.dev/v1alpha1', kind: 'Configuration', defaults: { analysis: { minRequests: 100 }, retainStable: '1h' },
+      sources: [{ name: 'default', url: 'https://mimir', headers: { 'X-Scope-OrgID': 'shop' }, auth, tls: { caFile: '/etc/sluice/secrets/mimir/ca.crt' } }],
+    })
+    expect(mounts(of(objects, 'Deployment')[0]!.spec.template.spec)).toMatchObject({ '/etc/sluice/secrets/mimir': { secret: { secretName: 'mimir' } } })
+    expect(configured(await rendered(system, 'prometheus.url='))).toEqual({ apiVersion: 'sluice.dev/v1alpha1', kind: 'Configuration' })
+    const twice = await helm(['template', 'sluice', chart, '--set', source.slice(0, 2).join(',')])
+    expect([twice.status === 0, twice.stderr]).toEqual([false, expect.stringContaining('set prometheus.url to ')])
+  })
+
   test.for([
+    ['config.sources[0].nme=a', '/config/sources/0'], ['config.defaults.analysis.failureLimit=-1', 'failureLimit'], ['secretMounts[0]=a.b', '/secretMounts/0'],
     ['scope=Everywhere', '/scope'], ['replica=3', 'replica'], ['prometheus.url=prometheus:9090', '/prometheus/url'], ['logLevel=verbose', '/logLevel'],
     ['prometheus.scrapeInterval=15', '/prometheus/scrapeInterval'], ['image.digest=abc', '/image/digest'], ['networkPolicy.prometheusPort=99999', '/networkPolicy/prometheusPort'],
   ])('refuses the value %s', async ([set, field]) => {

@@ -13,7 +13,7 @@ function look(cluster: Cluster, templateNamespaces: readonly string[] | undefine
   if (observation.state !== 'Seen') throw new Error(observation.state)
   return observation
 }
-const told = (cluster: Cluster, namespaces?: readonly string[] | undefined) => look(cluster, namespaces).seen.blockers.map(({ reason, message, stops, stalled }) => ({ reason, message, stops, stalled }))
+const told = (cluster: Cluster, namespaces?: readonly string[]) => look(cluster, namespaces).seen.blockers.map(({ reason, message, stops, stalled }) => ({ reason, message, stops, stalled }))
 const grant = { annotations: { 'sluice.dev/allow-from': 'other, shop' } }
 
 describe('a template', () => {
