@@ -29,6 +29,8 @@ export interface Account {
   /** Blocks of YAML that the API server has judged without keeping them, and those it has kept. */
   checked: number
   applied: number
+  /** Files that are no resources of a cluster: commands use them. */
+  saved: number
   readonly skipped: { readonly line: number; readonly language: string; readonly why: string }[]
 }
 export interface GuideStage {
@@ -79,7 +81,7 @@ interface Place {
 }
 
 async function runStory(plane: ControlPlane, meshes: Record<DataPlane, Mesh>, nest: Nest, story: Story): Promise<Account> {
-  const account: Account = { executed: 0, compared: 0, checked: 0, applied: 0, skipped: [] }
+  const account: Account = { executed: 0, compared: 0, checked: 0, applied: 0, saved: 0, skipped: [] }
   const namespace = await makeNamespace(plane, named[0]!)
   const folder = join(nest.dir, namespace)
   const place: Place = { plane, meshes, namespace, folder, env: checkout(plane, folder, namespace), traffic: [], mesh: meshes.Istio, hold: '3s' }
@@ -142,6 +144,7 @@ async function runStep(place: Place, step: Step, account: Account): Promise<stri
       return await startTraffic(place, step)
     case 'check':
     case 'apply':
+    case 'save':
       return await judge(place, step, account)
     case 'run':
       return await runCommands(place, step, account)
@@ -163,14 +166,14 @@ function local({ namespace }: Place, text: string): string {
   return named.reduce((all, name) => all.replaceAll(new RegExp(`(-n |--namespace[ =]|namespace: |serviceaccount=|allow-from: |-n=)${name}\\b|(?<=\\.)${name}(?=\\.svc|\\b(?![.\\w-]))|^${name}(?=/)`, 'gm'), (_, before: string = '') => `${before}${namespace}`), text)
 }
 
-async function judge(place: Place, step: Extract<Step, { do: 'check' | 'apply' }>, account: Account): Promise<string | undefined> {
+async function judge(place: Place, step: Extract<Step, { do: 'check' | 'apply' | 'save' }>, account: Account): Promise<string | undefined> {
   const text = local(place, step.partOf === undefined ? step.yaml : merged(step.partOf, step.yaml))
   if (step.save !== undefined) {
     const file = join(place.folder, step.save)
     mkdirSync(dirname(file), { recursive: true })
     writeFileSync(file, hastened(text, place.hold))
   }
-  if (step.save?.endsWith('kustomization.yaml')) return void account.checked++
+  if (step.do === 'save') return void account.saved++
   const dry = step.do === 'check' ? ['--dry-run=server'] : []
   // As Git would apply it, beside whatever is there already.
   const flags = ['apply', '--server-side', '--force-conflicts', '--validate=strict', '--field-manager=guide', ...dry]

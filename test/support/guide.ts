@@ -8,7 +8,7 @@ import { partsOf, type Block } from './markdown.ts'
 
 export type Step =
   /** `save`: the file into which a reader puts the block, named in its first line. */
-  | { readonly do: 'check' | 'apply'; readonly yaml: string; readonly save?: string; readonly partOf?: string; readonly line: number }
+  | { readonly do: 'check' | 'apply' | 'save'; readonly yaml: string; readonly save?: string; readonly partOf?: string; readonly line: number }
   | { readonly do: 'run'; readonly command: string; readonly exit: number; readonly hidden: boolean; readonly prints?: string; readonly line: number }
   | { readonly do: 'skip'; readonly why: string; readonly language: string; readonly line: number }
   | { readonly do: 'mesh'; readonly dataPlane: string; readonly line: number }
@@ -29,7 +29,7 @@ export interface Guide {
 
 /** Programs that a block may use without a word. */
 const programs = new Set(['kubectl', 'sluice', 'bin/sluice', 'helm', 'kustomize', 'cat', 'echo', 'grep', 'sed', 'mkdir', 'source', 'export', 'cd', 'sleep', 'jq', 'head', 'tail', 'wc', 'sort', 'for', 'do', 'done'])
-const blockNote = /^(not executed|not compared|apply|part of|exits)\b:?\s*([\s\S]*)$/
+const blockNote = /^(not executed|not compared|apply|saved|part of|exits)\b:?\s*([\s\S]*)$/
 
 /** What a page says, as steps. */
 export function guideOf(path: string, page: string): Guide {
@@ -141,7 +141,9 @@ function yamlStep(yaml: string, line: number, notes: ReadonlyMap<string, string>
   if (partOf === undefined && !objects.every((object) => object?.apiVersion && object.kind)) {
     return 'a part of an object: put `<!-- part of: examples/istio-managed/app.yaml -->` before it (the file, and where it has several objects then `Kind`, into which it is merged), or `<!-- not executed: why -->`'
   }
-  return { do: notes.has('apply') ? 'apply' : 'check', yaml, ...(save ? { save } : {}), ...(partOf ? { partOf } : {}), line }
+  const only = notes.has('saved') || save?.endsWith('kustomization.yaml')
+  if (only && save === undefined) return 'a block that is only saved begins with its name: `# config.yaml`'
+  return { do: only ? 'save' : notes.has('apply') ? 'apply' : 'check', yaml, ...(save ? { save } : {}), ...(partOf ? { partOf } : {}), line }
 }
 
 /** Output belongs to the block of commands before it: that step is replaced by one that must print it. */
