@@ -34,6 +34,7 @@ describe.skipIf(missing)(`guides ${missing ?? ''}`, () => {
     expect(story.problems).toEqual([])
     accounts.set(story.title, await stage.run(story))
   }
+  // GUIDES=linkerd: the stories with this word in their title.
   const asked = stories.filter(({ title }) => title.includes(process.env['GUIDES'] ?? ''))
   const together = asked.filter(({ path }) => !alone.includes(path))
   // Begun by the first test; vitest itself would run five at a time, and they mostly wait.
