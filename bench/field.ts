@@ -12,7 +12,11 @@ import { createLog, type Log } from '../src/telemetry/log.ts'
 import { registry, type Exposition } from '../src/telemetry/registry.ts'
 
 export const settings = { identity: 'bench', propagationDelayMs: 10_000, scrapeIntervalMs: 15_000, clusterDomain: 'cluster.local' }
-export const namespace = 'shop'
+const teams = 50
+/** `app-7` is in namespace `team-7`, and `app-57` too. */
+export function namespaceOf(name: string): string {
+  return `team-${Number(name.split('-')[1] ?? 0) % teams}`
+}
 export const silent: Log = createLog({ level: 'error', form: 'Json', write: () => {} })
 
 export interface Field {
@@ -20,7 +24,7 @@ export interface Field {
   readonly cluster: EmbeddedCluster
   readonly controller: Controller
   readonly exposition: Exposition
-  /** Of 1000 requests of each new version so many are bad from now on; undefined: none are asked about at all. */
+  /** Of 1000 requests that each new version gets in a second, so many are bad from now on. */
   bad(count: number): void
   /** Questions that were asked so far. */
   readonly questions: readonly Question[]
@@ -28,7 +32,7 @@ export interface Field {
   add(name: string, spec: RolloutSpec): void
   push(name: string, image: string): void
   status(name: string): RolloutStatus | undefined
-  /** Requests of the controller since this many calls, without its lease, its watches, events, and the search for kinds that are not served. */
+  /** Requests of the controller about Rollouts and what is theirs since this many calls: without its lease, its watches, events, and lists of all namespaces. */
   calls(since: number): readonly CallRecord[]
   /** How many calls there were. */
   mark(): number
@@ -42,16 +46,21 @@ export const writes = (calls: readonly CallRecord[]): readonly CallRecord[] => c
 
 export function openField(options: { readonly api?: (cluster: EmbeddedCluster) => ReturnType<typeof embeddedApi> } = {}): Field {
   const clock = new SimulatedClock()
-  const opened = embeddedCluster({ clock, crds: resolve(import.meta.dirname, '../crds'), namespaces: [namespace] })
+  const opened = embeddedCluster({ clock, crds: resolve(import.meta.dirname, '../crds'), namespaces: Array.from({ length: teams }, (_, team) => `team-${team}`) })
   const cluster = { ...opened, faults: new Faults(5_000_000) }
   const { meters, exposition } = registry()
   const questions: Question[] = []
-  let bad = 0
-  const arm = (failed: number): ArmCounts => ({ fast: { total: 1000, bad: failed }, slow: { total: 1000, bad: failed } })
+  let bad = { perSecond: 0, since: clock.now() }
+  // Counts grow, since a failure counts again only with new bad requests.
+  const arm = (perSecond: number): ArmCounts => {
+    const seconds = 1 + (clock.now() - bad.since) / 1000
+    const counts = { total: 1000 * seconds, bad: Math.round(perSecond * seconds) }
+    return { fast: counts, slow: counts }
+  }
   const source = {
     ask(question: Question): Promise<Answer> {
       questions.push(question)
-      return Promise.resolve({ state: 'Counts', canary: arm(bad), stable: arm(0) })
+      return Promise.resolve({ state: 'Counts', canary: arm(bad.perSecond), stable: arm(0) })
     },
   }
   const controller = startController({
@@ -59,20 +68,21 @@ export function openField(options: { readonly api?: (cluster: EmbeddedCluster) =
     election: { namespace: 'sluice-system', name: 'sluice' },
   })
   const create = (resource: string, object: KubeObject): void => void cluster.store.create(resource, object, { manager: 'kubectl' })
-  const status = (name: string) => cluster.store.get('rollouts.sluice.dev', namespace, name)?.status as RolloutStatus | undefined
-  const counted = ({ userAgent, verb, resource }: CallRecord) => userAgent.startsWith('sluice/') && verb !== 'watch' && resource !== 'leases.coordination.k8s.io' && resource !== 'events' && resource !== ''
+  const status = (name: string) => cluster.store.get('rollouts.sluice.dev', namespaceOf(name), name)?.status as RolloutStatus | undefined
+  const counted = ({ userAgent, verb, resource, namespace }: CallRecord) => userAgent.startsWith('sluice/') && verb !== 'watch' && (namespace ?? '').startsWith('team-') && resource !== 'events'
   return {
     clock, cluster, controller, exposition, questions, status,
-    bad: count => void (bad = count),
+    bad: perSecond => void (bad = { perSecond, since: clock.now() }),
     add(name, spec) {
       const labels = { app: name }
+      const namespace = namespaceOf(name)
       const containers = [{ name: 'app', image: 'app:v1', ports: [{ name: 'http', containerPort: 8080 }] }]
       create('deployments.apps', { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name, namespace }, spec: { replicas: 1, selector: { matchLabels: labels }, template: { metadata: { labels }, spec: { containers } } } })
       create('services', { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace }, spec: { selector: labels, ports: [{ name: 'http', port: 80, targetPort: 'http', protocol: 'TCP' }] } })
       create('rollouts.sluice.dev', { apiVersion: 'sluice.dev/v1alpha1', kind: 'Rollout', metadata: { name, namespace }, spec })
     },
     push(name, image) {
-      cluster.store.update('deployments.apps', namespace, name, one => {
+      cluster.store.update('deployments.apps', namespaceOf(name), name, one => {
         const changed = structuredClone(one)
         changed.spec.template.spec.containers[0].image = image
         return changed

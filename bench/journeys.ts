@@ -2,16 +2,18 @@
 import type { KubeObject } from '../src/rollout/objects.ts'
 import type { RolloutSpec } from '../src/rollout/schema.ts'
 import type { CallRecord } from '../src/sandbox/faults.ts'
-import { namespace, openField, specOf, writes, type Field } from './field.ts'
+import { namespaceOf, openField, specOf, writes, type Field } from './field.ts'
 import { short, type Figure } from './table.ts'
 
+const app = 'app-1'
+const namespace = namespaceOf(app)
 type Traffic = RolloutSpec['traffic']
 const few = [20, 100]
 const many = [5, 10, 20, 35, 50, 65, 80, 100]
 const providers: Readonly<Record<string, { readonly traffic: Traffic; readonly prepare?: (field: Field) => void; readonly steps?: readonly (readonly number[])[] }>> = {
   'Istio, managed': { traffic: { istio: { managed: {} } } },
-  'Istio, your VirtualService': { traffic: { istio: { virtualServiceRefs: [{ name: 'app' }] } }, prepare: ownVirtualService },
-  'Gateway API, managed': { traffic: { gatewayAPI: { managed: { parentRefs: [{ kind: 'Service', name: 'app', port: 80 }] } } }, prepare: acceptRoutes },
+  'Istio, your VirtualService': { traffic: { istio: { virtualServiceRefs: [{ name: app }] } }, prepare: ownVirtualService },
+  'Gateway API, managed': { traffic: { gatewayAPI: { managed: { parentRefs: [{ kind: 'Service', name: app, port: 80 }] } } }, prepare: acceptRoutes },
   'Linkerd, SMI': { traffic: { smi: {} } },
 }
 
@@ -34,14 +36,14 @@ export async function journeys(): Promise<Figure[]> {
 async function journey(weights: readonly number[], traffic: Traffic, prepare?: (field: Field) => void): Promise<{ readonly made: readonly CallRecord[]; readonly reads: number }> {
   const field = openField()
   prepare?.(field)
-  field.add('app', specOf('app', traffic, weights))
-  await field.until(['app'], ({ phase }) => phase === 'Idle')
+  field.add(app, specOf(app, traffic, weights))
+  await field.until([app], ({ phase }) => phase === 'Idle')
   await field.clock.advance(180_000)
   const mark = field.mark()
-  field.push('app', 'app:v2')
-  await field.until(['app'], ({ history }) => history[0]?.outcome === 'Promoted')
+  field.push(app, 'app:v2')
+  await field.until([app], ({ history }) => history[0]?.outcome === 'Promoted')
   await field.clock.advance(300_000)
-  const calls = field.calls(mark).filter(({ namespace: place }) => place === namespace)
+  const calls = field.calls(mark)
   await field.close()
   const made = writes(calls)
   return { made, reads: calls.length - made.length }
@@ -50,26 +52,26 @@ async function journey(weights: readonly number[], traffic: Traffic, prepare?: (
 /** Status writes in ten minutes of a hold in which only values move. */
 async function held(): Promise<Figure> {
   const field = openField()
-  const spec = specOf('app', { istio: { managed: {} } }, [20, 100])
-  field.add('app', { ...spec, steps: [{ weight: 20, hold: '1h' }, { weight: 100, hold: '1m' }] })
-  await field.until(['app'], ({ phase }) => phase === 'Idle')
-  field.push('app', 'app:v2')
-  await field.until(['app'], ({ phase }) => phase === 'Holding')
+  const spec = specOf(app, { istio: { managed: {} } }, [20, 100])
+  field.add(app, { ...spec, steps: [{ weight: 20, hold: '1h' }, { weight: 100, hold: '1m' }] })
+  await field.until([app], ({ phase }) => phase === 'Idle')
+  field.push(app, 'app:v2')
+  await field.until([app], ({ phase }) => phase === 'Holding')
   await field.clock.advance(300_000)
   const mark = field.mark()
   for (let second = 0; second < 600; second++) {
-    // One bad request more or less each second: the values of every answer differ.
+    // A bad request more or less each second: the values of every answer differ.
     field.bad(second % 3)
     await field.clock.advance(1000)
   }
-  const made = writes(field.calls(mark)).filter(({ namespace: place }) => place === namespace)
+  const made = writes(field.calls(mark))
   await field.close()
   return { what: 'status writes per minute of a hold in which values move', value: short(made.length / 10), target: '1' }
 }
 
 function ownVirtualService({ cluster }: Field): void {
   const destination = (host: string, weight: number) => ({ destination: { host: `${host}.${namespace}.svc.cluster.local` }, weight })
-  const route: KubeObject = { apiVersion: 'networking.istio.io/v1', kind: 'VirtualService', metadata: { name: 'app', namespace }, spec: { hosts: ['app'], http: [{ name: 'default', route: [destination('app-stable', 100), destination('app-canary', 0)] }] } }
+  const route: KubeObject = { apiVersion: 'networking.istio.io/v1', kind: 'VirtualService', metadata: { name: app, namespace }, spec: { hosts: [app], http: [{ name: 'default', route: [destination(`${app}-stable`, 100), destination(`${app}-canary`, 0)] }] } }
   cluster.store.create('virtualservices.networking.istio.io', route, { manager: 'kubectl' })
 }
 /** The part that a mesh plays: it accepts every HTTPRoute a moment after it has changed. */

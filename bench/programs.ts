@@ -1,11 +1,10 @@
 /** How long the command line takes to start, as its users feel it. */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { spawn } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { serve } from '../src/sandbox/server.ts'
-import { namespace, openField, specOf } from './field.ts'
+import { namespaceOf, openField, specOf } from './field.ts'
 import { median, type Figure } from './table.ts'
 
 const program = resolve(import.meta.dirname, '../bin/sluice')
@@ -13,9 +12,10 @@ const tries = 9
 
 export async function programs(): Promise<Figure[]> {
   const field = openField()
-  for (let index = 0; index < 10; index++) field.add(`app-${index}`, specOf(`app-${index}`, { istio: { managed: {} } }, [20, 100]))
+  // All in one namespace.
+  for (let index = 0; index < 10; index++) field.add(`app-${index * 50}`, specOf(`app-${index * 50}`, { istio: { managed: {} } }, [20, 100]))
   await field.until(['app-0'], ({ phase }) => phase === 'Idle')
-  const server = await serve(field.cluster.store, field.cluster.faults, { namespace })
+  const server = await serve(field.cluster.store, field.cluster.faults, { namespace: namespaceOf('app-0') })
   const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'))
   const kubeconfig = join(folder, 'kubeconfig')
   server.writeKubeconfig(kubeconfig)

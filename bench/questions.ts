@@ -9,11 +9,11 @@ const minutes = 10
 
 export async function questions(): Promise<Figure[]> {
   const field = openField()
-  const spec = specOf('app', { istio: { managed: {} } }, [20, 100])
-  field.add('app', { ...spec, steps: [{ weight: 20, hold: '1h' }, { weight: 100, hold: '1m' }] })
-  await field.until(['app'], ({ phase }) => phase === 'Idle')
-  field.push('app', 'app:v2')
-  await field.until(['app'], ({ phase }) => phase === 'Holding')
+  const spec = specOf('app-1', { istio: { managed: {} } }, [20, 100])
+  field.add('app-1', { ...spec, steps: [{ weight: 20, hold: '1h' }, { weight: 100, hold: '1m' }] })
+  await field.until(['app-1'], ({ phase }) => phase === 'Idle')
+  field.push('app-1', 'app:v2')
+  await field.until(['app-1'], ({ phase }) => phase === 'Holding')
   await field.clock.advance(300_000)
   const before = field.questions.length
   await field.clock.advance(minutes * 60_000)

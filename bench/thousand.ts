@@ -5,7 +5,7 @@ import type { Sightings } from '../src/controller/observe/sightings.ts'
 import { decide } from '../src/rollout/decide.ts'
 import { embeddedApi } from '../src/sandbox/client.ts'
 import type { CallRecord } from '../src/sandbox/faults.ts'
-import { namespace, openField, settings, silent, specOf, writes, type Field } from './field.ts'
+import { namespaceOf, openField, settings, silent, specOf, writes, type Field } from './field.ts'
 import { short, type Figure } from './table.ts'
 
 const collect = (): number => {
@@ -33,7 +33,7 @@ export async function thousand(count: number): Promise<Figure[]> {
 async function atRest(field: Field, names: readonly string[]): Promise<Figure[]> {
   const mark = field.mark()
   await field.clock.advance(600_000)
-  const calls = field.calls(mark).filter(({ namespace: place }) => place === namespace)
+  const calls = field.calls(mark)
   const each = (some: readonly CallRecord[]) => short(some.length / names.length / 10)
   return [
     { what: 'reads per Rollout and minute at rest', value: each(calls.filter(call => !writes([call]).length)), target: '0' },
@@ -48,7 +48,7 @@ async function passes(field: Field, names: readonly string[], when: string): Pro
   await clock.advance(2000)
   const memories = new Map<string, Sightings>(names.map(name => [name, new Map()]))
   const pass = (name: string): void => {
-    const observed = observe(caches, `${namespace}/${name}`, settings, memories.get(name)!, clock.now(), {})
+    const observed = observe(caches, `${namespaceOf(name)}/${name}`, settings, memories.get(name)!, clock.now(), {})
     if (observed.state !== 'Seen') throw new Error(`${name}: ${observed.state}`)
     decide(observed.seen, observed.plan, settings, clock.now(), observed.problems)
   }
@@ -104,7 +104,7 @@ async function failing(field: Field, names: readonly string[]): Promise<Figure[]
   const cpu = process.cpuUsage()
   await field.until(names, ({ journey }) => journey?.closing !== undefined)
   const { user, system } = process.cpuUsage(cpu)
-  const made = writes(field.calls(mark)).filter(({ namespace: place }) => place === namespace)
+  const made = writes(field.calls(mark))
   const first = new Map<string, CallRecord>()
   const lowered = new Map<string, number>()
   for (const call of made) {

@@ -32,11 +32,12 @@ export class Wakes {
     if (kind === 'Rollout') return this.#rollout(change)
     if (kind === 'RolloutRequest') return requestWakes(change)
     if (specOnly.includes(kind) && type === 'Applied' && old !== undefined && sameSpec(object, old)) return []
+    const others = !onlyWeights(kind, change)
     const keys = new Set<string>()
     for (const one of old === undefined ? [object] : [object, old]) {
       const { namespace = '', name, labels } = one.metadata
       if (labels?.[rolloutLabel] !== undefined) keys.add(`${namespace}/${labels[rolloutLabel]}`)
-      const targets = [`${kind}/${namespace}/${name}`, `${kind}/${namespace}/*`, ...hosts(kind, one)]
+      const targets = [`${kind}/${namespace}/${name}`, ...(others ? [`${kind}/${namespace}/*`, ...hosts(kind, one)] : [])]
       for (const key of targets.flatMap(target => [...(this.#byTarget.get(target) ?? [])])) keys.add(key)
     }
     return [...keys].map(key => ({ key, lane: 'Rest' }))
@@ -121,6 +122,12 @@ function hosts(kind: Kind, object: KubeObject): readonly string[] {
   return Array.isArray(names) ? names.map(host => `host/${String(host)}`) : []
 }
 
+/** Weights of a route are nobody's business but of those who name it: the steps of a release must not wake all Rollouts of its namespace. */
+function onlyWeights(kind: Kind, { type, object, old }: Changed): boolean {
+  if ((kind !== 'VirtualService' && kind !== 'TrafficSplit') || type !== 'Applied' || old === undefined) return false
+  const essence = ({ metadata, spec }: KubeObject) => JSON.stringify([metadata.uid, metadata.deletionTimestamp, metadata.labels, spec], (key, value: unknown) => (key === 'weight' ? undefined : value))
+  return essence(object) === essence(old)
+}
 function sameSpec(a: KubeObject, b: KubeObject): boolean {
   const essence = ({ metadata, spec }: KubeObject) => [metadata.uid, metadata.deletionTimestamp, metadata.labels, metadata.annotations, spec]
   return isDeepStrictEqual(essence(a), essence(b))

@@ -49,6 +49,16 @@ describe('who looks again', () => {
     applied('Rollout', rollout('twin', spec))
     expect(keys('Rollout', rollout('twin', spec), rollout('twin', spec))).toEqual(['shop/twin'])
   })
+  test('the weights of a route wake those who name it, anything else of it all who may hold its host', () => {
+    const route = (name: string, weight: number, host = 'cart.example.com', annotations = {}) =>
+      object('VirtualService', name, { spec: { hosts: [host], http: [{ route: [{ destination: { host: 'a' }, weight: 100 - weight }, { destination: { host: 'b' }, weight }] }] }, metadata: { name, annotations } })
+    expect(keys('VirtualService', route('other', 5), route('other', 1))).toEqual([])
+    expect(keys('VirtualService', route('other', 0, undefined, { 'sluice.dev/closed-to': 'a@1' }), route('other', 5))).toEqual([])
+    expect(keys('VirtualService', route('cart', 5), route('cart', 1))).toEqual(['shop/cart'])
+    expect(keys('VirtualService', route('other', 5, 'else.example.com'), route('other', 5))).toEqual(['shop/cart', 'shop/reviews'])
+    expect(keys('VirtualService', route('other', 5))).toEqual(['shop/cart', 'shop/reviews'])
+    expect(wakes.of('VirtualService', { type: 'Deleted', object: route('other', 5), old: route('other', 5) }).map(({ key }) => key).toSorted()).toEqual(['shop/cart', 'shop/reviews'])
+  })
   test('the status of autoscalers, which changes all the time, wakes nobody', () => {
     const hpa = object('HorizontalPodAutoscaler', 'h', { spec: { scaleTargetRef: { name: 'cart' } } })
     expect(keys('HorizontalPodAutoscaler', hpa)).not.toEqual([])
