@@ -92,7 +92,7 @@ export function startController(options: ControllerOptions): Controller {
       if (!leading) return
       if (kind === 'NotificationChannel') notifying.changed(change)
       if (kind === 'ConfigMap') originals.changed(change)
-      metering.changed(kind, change, woken)
+      metering.changed(kind, change, woken, (namespace, name) => caches.get('Rollout', namespace, name))
       for (const { key, lane } of woken) queue.add(key, lane)
     },
     stateChanged: () => everything(),

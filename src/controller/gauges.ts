@@ -73,7 +73,8 @@ function* ofJourney(labels: Labels, { journey, checks = [] }: Partial<RolloutSta
     if (bad !== undefined) yield { name: 'sluice_rollout_check_requests', labels: { ...labels, check, of: 'Bad' }, value: bad }
   }
   if (journey === undefined || journey.ended !== undefined) return
-  const { wanted, seen, measured, seenAt } = journey.weight
+  // Once it closes nothing is wanted, and the status says no more what is seen: `sluice_rollout_lowering_failing` does.
+  const { wanted, seen, measured, seenAt }: Partial<typeof journey.weight> = journey.closing === undefined ? journey.weight : { wanted: 0 }
   for (const [of, percent] of [['Wanted', wanted], ['Seen', seen], ['Measured', measured]] as const) {
     if (percent !== undefined) yield { name: 'sluice_rollout_weight_ratio', labels: { ...labels, of }, value: percent / 100 }
   }

@@ -4,6 +4,9 @@ import type { Answer } from '../analysis/reading.ts'
 import type { KubeApi } from '../kube/api.ts'
 import type { Action } from '../rollout/actions.ts'
 import type { Decision } from '../rollout/decision.ts'
+import { shareOf } from '../rollout/pass.ts'
+import type { KubeObject } from '../rollout/objects.ts'
+import type { RolloutSpec } from '../rollout/schema.ts'
 import type { Seen } from '../rollout/seen.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Meters } from '../telemetry/meters.ts'
@@ -136,10 +139,15 @@ export class Metering {
   }
 
   /** A watch told of a change, and these rollouts look at it; only while leading. */
-  changed(kind: Kind, { type, object, old }: Changed, wakes: readonly Wake[]): void {
+  changed(kind: Kind, { type, object, old }: Changed, wakes: readonly Wake[], rolloutOf: (namespace: string, name: string) => KubeObject | undefined): void {
     if (kind !== 'Deployment' || type !== 'Applied' || old === undefined || old.metadata.generation === object.metadata.generation) return
     if (isDeepStrictEqual(old.spec?.template, object.spec?.template)) return
-    for (const { key } of wakes) if (!this.#templates.has(key) && key.startsWith(`${object.metadata.namespace}/`)) this.#templates.set(key, { generation: object.metadata.generation ?? 0, at: this.#clock.monotonic() })
+    const { namespace = '', name, generation = 0 } = object.metadata
+    for (const { key } of wakes) {
+      const { workloadRef, backends } = (rolloutOf(namespace, key.slice(namespace.length + 1))?.spec ?? {}) as Partial<RolloutSpec>
+      const followed = workloadRef?.name ?? backends?.canary?.workloadRef?.name
+      if (followed === name && key.startsWith(`${namespace}/`) && !this.#templates.has(key)) this.#templates.set(key, { generation, at: this.#clock.monotonic() })
+    }
   }
   /** A Rollout is no more. */
   gone(namespace: string, name: string): void {
@@ -165,7 +173,7 @@ export class Metering {
       decide: now => {
         const decision = observed.decide(now)
         open = decision.lower.filter(takesAway).length
-        if (open === 0) this.#failing.delete(key)
+        if (open === 0) this.#failing[kept(observed.seen, decision) ? 'add' : 'delete'](key)
         this.#decided(key, observed.seen, decision, fetcher)
         return decision
       },
@@ -193,6 +201,11 @@ export class Metering {
   }
 }
 
+/** The canary is to have nothing, and has something: with nothing to lower in this pass, there is no pod to lower onto. */
+function kept(seen: Seen, { commit }: Decision): boolean {
+  const status = commit ?? seen.status
+  return status?.phase === 'Closing' && status.canary !== undefined && shareOf(seen, status.canary.revision) > 0
+}
 function takesAway(action: Action): boolean {
   return action.type === 'Lower'
 }

@@ -72,7 +72,7 @@ export const definitions = {
   sluice_build_info: { type: 'Gauge', labels: ['version'], help: 'Always 1.' },
   sluice_rollout_phase: { type: 'Gauge', labels: [...ofRollout, 'phase'], help: '1 for the present phase.' },
   sluice_rollout_condition: { type: 'Gauge', labels: [...ofRollout, 'type', 'reason'], help: '1 for each condition that is True.' },
-  sluice_rollout_weight_ratio: { type: 'Gauge', labels: [...ofRollout, 'of'], help: 'Share of the new revision, from 0 to 1, while a journey is under way: `Wanted`; `Seen` in every route; `Measured` in requests.' },
+  sluice_rollout_weight_ratio: { type: 'Gauge', labels: [...ofRollout, 'of'], help: 'Share of the new revision, from 0 to 1, while a journey is under way: `Wanted`; `Seen` in every route; `Measured` in requests. Once it closes only `Wanted`, which is 0 then.' },
   sluice_rollout_weight_seen_timestamp_seconds: { type: 'Gauge', labels: ofRollout, help: 'Since when the present weight is seen, as Unix time, while a journey is under way.' },
   sluice_rollout_step: { type: 'Gauge', labels: [...ofRollout, 'of'], help: '`Present` step of the journey under way, counted from 1, and `All` of them.' },
   sluice_rollout_check_verdict: { type: 'Gauge', labels: [...ofRollout, 'check', 'verdict'], help: '1 for the present verdict of each check, while it is asked.' },
@@ -82,7 +82,7 @@ export const definitions = {
   sluice_rollout_last_end_info: { type: 'Gauge', labels: [...ofRollout, 'outcome', 'reason'], help: '1: how the last journey ended, and why.' },
   sluice_rollout_last_end_timestamp_seconds: { type: 'Gauge', labels: ofRollout, help: 'When the last journey ended, as Unix time.' },
   sluice_rollout_outbox_oldest_timestamp_seconds: { type: 'Gauge', labels: ofRollout, help: 'Time of the oldest note in the outbox, as Unix time. No series where it is empty.' },
-  sluice_rollout_lowering_failing: { type: 'Gauge', labels: ofRollout, help: '1 while traffic that has to be taken away cannot be. No series otherwise.' },
+  sluice_rollout_lowering_failing: { type: 'Gauge', labels: ofRollout, help: '1 while traffic that has to be taken away cannot be: the route cannot be written, or no pod is ready to lower onto. No series otherwise.' },
 } as const satisfies Readonly<Record<string, Definition>>
 
 type Definitions = typeof definitions

@@ -4,6 +4,7 @@ import type { Answer, ArmCounts } from '../../../src/analysis/reading.ts'
 import { startController, type Controller } from '../../../src/controller/controller.ts'
 import type { KubeObject } from '../../../src/rollout/objects.ts'
 import type { RolloutStatus } from '../../../src/rollout/schema.ts'
+import { readyAnnotation } from '../../../src/sandbox/behaviour.ts'
 import { embeddedApi } from '../../../src/sandbox/client.ts'
 import { createLog } from '../../../src/telemetry/log.ts'
 import { registry } from '../../../src/telemetry/registry.ts'
@@ -159,6 +160,29 @@ test('a lowering that cannot be written shows until it is, and counts its tries'
   expect(of(done, /lowering_failing/)).toEqual({})
   expect(done.get('sluice_lowering_reaction_seconds_count')).toBe(1)
   expect(done.get('sluice_lowering_reaction_seconds_sum')).toBeGreaterThan(30)
+})
+
+test('traffic that stays where it is, since no pod is ready to take it, shows too; and nothing does while a closing that has lowered drains', async () => {
+  const one = start()
+  await adopted()
+  push('web:2')
+  await world.clock.advance(60_000)
+  const ready = (yes: boolean) => {
+    for (const pod of world.store.list('pods', { namespace: 'shop' }).filter(({ spec }) => spec.containers[0].image === 'web:1'))
+      world.store.update('pods', 'shop', pod.metadata.name, now => ({ ...now, metadata: { ...now.metadata, annotations: { [readyAnnotation]: String(yes) } } }))
+  }
+  ready(false)
+  await world.clock.advance(5000)
+  world.store.create('rolloutrequests.sluice.dev', { apiVersion: 'sluice.dev/v1alpha1', kind: 'RolloutRequest', metadata: { name: 'r', namespace: 'shop' }, spec: { rolloutName: 'web', action: 'Abort' } }, { manager: 'kubectl' })
+  await world.clock.advance(10_000)
+  expect(status()?.phase).toBe('Closing')
+  const kept = await one.scrape()
+  expect(kept.get(`sluice_rollout_lowering_failing{${web}}`)).toBe(1)
+  expect(of(kept, /weight_ratio/)).toEqual({ [`sluice_rollout_weight_ratio{${web},of="Wanted"}`]: 0 })
+  ready(true)
+  await world.clock.advance(5000)
+  expect(status()?.phase).toBe('Closing')
+  expect(of(await one.scrape(), /lowering_failing/)).toEqual({})
 })
 
 test('watches that are cut count as restarts, and one that is silent shows since when', async () => {
