@@ -147,7 +147,7 @@ function besides(beside: Beside): Finding[] {
     if (state === 'Present' || (state === 'Missing' && (managed || !some(key.split('/')[0] as Kind)))) return []
     return [at(beside, 'Error', reason, message, key)]
   })
-  const remarks = seen.remarks.map(({ type, message }) => at(beside, type === 'UnroutedCallersReachCanary' ? 'Note' : 'Warning', type, message))
+  const remarks = seen.remarks.filter(({ reason }) => known[reason]?.() ?? true).map(({ type, message }) => at(beside, type === 'UnroutedCallersReachCanary' ? 'Note' : 'Warning', type, message))
   const dependencies = seen.dependencies.filter(({ state }) => state === 'Missing' && beside.world.list('Rollout', given.object.metadata.namespace).length > 1)
     .map(({ name, message }) => finding(given, 'Warning', 'DependencyMissing', message, `spec.dependsOn[${plan.dependsOn.indexOf(name)}].name`))
   return once([...workload(beside), ...blockers, ...routes, ...remarks, ...dependencies, ...replicas(beside), ...secrets(beside)])

@@ -18,7 +18,7 @@ import { policiesSeen, type Policy } from './observe/policies.ts'
 import { remarksOf } from './observe/remarks.ts'
 import { dependenciesSeen, requestsSeen } from './observe/requests.ts'
 import { type Route, routeBlockers, routeRemarks, routeSeen, routesOf } from './observe/routes.ts'
-import { templateBlockers, templatesSeen, withTemplates } from './observe/templates.ts'
+import { templateBlockers, templateRemarks, templatesSeen, withTemplates } from './observe/templates.ts'
 import { type Scope, scopeOf, timeOf } from './observe/scope.ts'
 import { sight, type Sightings } from './observe/sightings.ts'
 import { type Contents, trackedBlockers } from './observe/tracked.ts'
@@ -85,11 +85,11 @@ export function observeRollout(world: World, rollout: KubeObject, settings: Sett
     ...(known.clockOffsetMs === undefined ? {} : { clockOffsetMs: known.clockOffsetMs }),
     dependencies: dependenciesSeen(scope),
     blockers: [
-      ...blockersOf(scope, view.templateRevision), ...view.blockers, ...templateBlockers(templates),
+      ...blockersOf(scope, view.templateRevision), ...view.blockers, ...templateBlockers(scope.plan, templates),
       ...trackedBlockers(scope, view.templateRevision, known.contents !== undefined),
       ...routes.flatMap((route, index) => [...routeBlockers(scope, route, routesSeen[index]!), ...managedBlockers(scope, route)]),
     ],
-    remarks: [...remarksOf(scope), ...routes.flatMap(routeRemarks), ...(known.remarks ?? [])],
+    remarks: [...remarksOf(scope), ...templateRemarks(scope.plan, templates), ...routes.flatMap(routeRemarks), ...(known.remarks ?? [])],
     // With an invalid spec nobody knows what our objects have to look like.
     upkeep: scope.problems.length > 0 || isLeaving(scope) ? [] : [...view.upkeep, ...managedUpkeep(scope, routes)],
   }

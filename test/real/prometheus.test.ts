@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ArmSeries, Question } from '../../src/analysis/reading.ts'
 import { evaluate } from '../../src/analysis/verdict.ts'
+import { filledQuery, readTemplate } from '../../src/analysis/template.ts'
 import { prometheusSource, type MetricSource } from '../../src/metrics/prometheus.ts'
 import { startHistory, type History, type Recorded } from '../support/history.ts'
 import { prometheusMissing } from '../support/prometheus.ts'
@@ -288,5 +289,34 @@ describe.skipIf(missing !== undefined)('questions to a real Prometheus', () => {
     expect(await requests('closed-canary')).toEqual({ total: 0, bad: 0 })
     expect(await requests('never-there')).toEqual({ total: 0, bad: 0 })
     expect(await requests('linkerd-canary', { telemetry: 'Linkerd' })).toEqual({ total: 24, bad: 0 })
+  })
+
+  describe('of one’s own', () => {
+    const own = (text: string, args: Readonly<Record<string, string>> = {}) => {
+      const read = readTemplate(text)
+      if (!read.ok) throw new Error(read.problem)
+      const query = filledQuery(read.template, { namespace: 'shop', rollout: 'steady', revision: ['steady'], stable: ['other'], door: undefined, windowMs: 300_000, args })
+      const arms = { stable: arm('other'), canary: arm('steady') }
+      return source.ask({ id: 'q', check: 'own', source: 'default', telemetry: undefined, measure: { kind: 'Query', template: 'shop/own', query, unit: '' }, ...arms, at, fastMs: 60_000, slowMs: 300_000 })
+    }
+    const steady = 'istio_requests_total{destination_workload="{{revision}}"}'
+    it.each([
+      [`sum(${steady})`, { state: 'Value', value: expect.any(Number) }],
+      [`count(count by (response_code) (${steady.replace('}"}', '}",reporter="destination"}')}))`, { state: 'Value', value: 2 }],
+      ['3', { state: 'Value', value: 3 }],
+      ['vector(1) / 0', { state: 'Value', value: Infinity }],
+      ['vector(-1) / 0', { state: 'Value', value: -Infinity }],
+      ['vector(0) / 0', { state: 'Empty', reason: 'the query answered NaN, as 0/0 is' }],
+      ['nothing{a="{{namespace}}"}', { state: 'Empty', reason: 'the query answered no series' }],
+      ['istio_requests_total', { state: 'Error', reason: expect.stringMatching(/answered \d+ series where one number is needed: aggregate them/) }],
+      [`${steady}[{{window}}]`, { state: 'Error', reason: expect.stringContaining('a matrix where one number is needed') }],
+      ['"text"', { state: 'Error', reason: expect.stringContaining('a string where one number is needed') }],
+      ['sum(', { state: 'Error', reason: expect.stringContaining('HTTP 400: invalid parameter "query"') }],
+      ['istio_requests_total + on () istio_requests_total', { state: 'Error', reason: expect.stringMatching(/HTTP 422: found duplicate series .*\{…\}/) }],
+    ])('%s', async (text, answer) => expect(await own(text)).toEqual(answer))
+    it.each(['a"b', 'a\\', '") or vector(1) #', '.*', 'a|b', '(', '[', '\\E', 'a\nb', '{{window}}', '$1', '', '\u{1f600}', '\u0000'])('takes %j for a value and nothing else', async (v) => {
+      for (const text of ['count(istio_requests_total{destination_workload="{{args.v}}",destination_workload!=""})', 'count(istio_requests_total{destination_workload=~"{{args.v}}",destination_workload!=""})', 'count(istio_requests_total{destination_workload=~"(x{{args.v}}){2}-.*"})'])
+        expect(await own(text, { v })).toEqual({ state: 'Empty', reason: 'the query answered no series' })
+    })
   })
 })

@@ -3,7 +3,7 @@ import { readTemplate } from '../../analysis/template.ts'
 import { honoursTemplates } from '../../rollout/namespaces.ts'
 import { digest, type Plan, type PlannedCheck } from '../../rollout/plan.ts'
 import type { TemplateSpec } from '../../rollout/schema.ts'
-import type { Blocker, TemplateSeen } from '../../rollout/seen.ts'
+import type { Blocker, Seen, TemplateSeen } from '../../rollout/seen.ts'
 import { validate } from '../../rollout/validate.ts'
 import { allowFromAnnotation } from '../../revision/marks.ts'
 import { granted } from './grant.ts'
@@ -23,13 +23,24 @@ export function withTemplates(plan: Plan, templates: readonly TemplateSeen[]): P
   return { ...plan, inputsHash: digest([plan.inputsHash, ...texts]) }
 }
 
+type Refused = Extract<TemplateSeen, { state: 'Refused' }>
+function refusedOf(plan: Plan, templates: readonly TemplateSeen[], reports: boolean): readonly Refused[] {
+  const reporting = new Set(plan.checks.filter(({ onFailure }) => onFailure === 'Report').map(({ name }) => name))
+  return templates.flatMap((template) => (template.state === 'Refused' && reporting.has(template.check) === reports ? [template] : []))
+}
+const told = ({ check, message }: Refused): string => `check ${check}: ${message}`
+
 /** Without its templates no version is given traffic: nobody would look at it. */
-export function templateBlockers(templates: readonly TemplateSeen[]): readonly Blocker[] {
-  const refused = templates.flatMap((template) => (template.state === 'Refused' ? [template] : []))
-  return refused.map(({ check, reason, message }) => ({ reason, message: `check ${check}: ${message}`, stops: 'Raise', stalled: true }))
+export function templateBlockers(plan: Plan, templates: readonly TemplateSeen[]): readonly Blocker[] {
+  return refusedOf(plan, templates, false).map((refused) => ({ reason: refused.reason, message: told(refused), stops: 'Raise', stalled: true }))
 }
 
-type Found = TemplateSeen extends infer Seen ? (Seen extends TemplateSeen ? Omit<Seen, 'check'> : never) : never
+/** A check that only reports stops nothing where it cannot be asked either. */
+export function templateRemarks(plan: Plan, templates: readonly TemplateSeen[]): Seen['remarks'] {
+  return refusedOf(plan, templates, true).map((refused) => ({ type: 'CheckNotAsked', reason: refused.reason, message: told(refused) }))
+}
+
+type Found = TemplateSeen extends infer One ? (One extends TemplateSeen ? Omit<One, 'check'> : never) : never
 function templateSeen(scope: Scope, { ref, args }: QueryMeasure): Found {
   const { world } = scope
   const namespace = ref.namespace ?? scope.namespace

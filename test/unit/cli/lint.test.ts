@@ -166,6 +166,26 @@ describe('beside other objects', () => {
     file('b.yaml', role(`${get}, {apiGroups: [''], resources: [secrets], verbs: [create]}`))
     expect((await told()).findings.map(({ rule }) => rule)).toEqual(['TrackedConfigUnused'])
   })
+  test('templates: what is wrong with a query, and what a check lacks', async () => {
+    const template = (query: string, name = 'lag') => `apiVersion: sluice.dev/v1alpha1\nkind: MetricTemplate\nmetadata: {name: ${name}, namespace: shop}\nspec:\n  query: ${query}\n`
+    const asking = (prometheus: string) => rollout().replace('successRate: {min: 99%}', `prometheus: ${prometheus}`)
+    file('a.yaml', template(`'x{a="{{target}}"}'`))
+    expect((await told()).findings).toMatchObject([{ rule: 'InvalidSpec', line: 5, message: expect.stringContaining('spec.query: {{target}} is not known: known are namespace') }])
+    file('a.yaml', template(`'rate(x{a="{{args.queue}}"}[5m])'`))
+    expect((await told()).findings).toMatchObject([{ rule: 'WindowFixed', severity: 'Note', line: 5 }])
+    file('a.yaml', template(`'rate(x{a="{{args.queue}}"}[{{window}}])'`))
+    file('b.yaml', asking(`{templateRef: {name: lag}, max: '1'}`))
+    expect((await told()).findings).toMatchObject([{ rule: 'TemplateArguments', severity: 'Error', message: expect.stringContaining('needs queue: give prometheus.args.queue') }])
+    file('b.yaml', asking(`{templateRef: {name: lag}, args: {queue: a}, max: '1'}`))
+    expect((await told()).findings).toEqual([])
+    file('b.yaml', asking(`{templateRef: {name: lagg}, max: '1'}`))
+    expect((await told()).findings).toMatchObject([{ rule: 'TemplateMissing', message: expect.stringContaining('there is no MetricTemplate shop/lagg') }])
+    file('b.yaml', asking(`{templateRef: {name: lag}, args: {queue: a}, max: 5ms}`))
+    expect((await told()).findings).toMatchObject([{ rule: 'InvalidSpec', message: expect.stringContaining('"5ms" is no number: write digits without a unit') }])
+    rmSync(join(directory, 'a.yaml'))
+    file('b.yaml', asking(`{templateRef: {name: lag}, max: '1'}`))
+    expect((await told()).findings).toEqual([])
+  })
   test('our examples are without errors', async () => {
     const examples = resolve(import.meta.dirname, '../../../examples')
     for (const { name } of readdirSync(examples, { withFileTypes: true }).filter(one => one.isDirectory())) {

@@ -24,6 +24,19 @@ describe('the picture of a rollout', () => {
       '  next     sluice promote checkout · sluice abort checkout --reason …',
     ])
   })
+  test('queries of one’s own stand between their bounds, without requests', () => {
+    const shown = (prometheus: object, check: object) => {
+      const own = rollout({ checks: [{ name: 'lag', verdict: 'Pass', value: '12s', bound: '30s', failures: 0, since: at(60), at: at(4), ...check } as RolloutStatus['checks'][number]] })
+      own.spec.analysis = { checks: [{ name: 'lag', prometheus: { templateRef: { name: 'lag' }, ...prometheus } }] }
+      return renderRollout(own, now, { columns: 120 }).find(line => line.includes('lag'))?.trim()
+    }
+    expect(shown({ max: '30' }, {})).toBe('checks   lag   12s ≤ 30s   0 bad of 2')
+    expect(shown({ max: '30' }, { verdict: 'Fail', value: '40s' })).toBe('checks   lag   40s > 30s   0 bad of 2')
+    expect(shown({ min: '30' }, { verdict: 'Fail' })).toBe('checks   lag   12s < 30s   0 bad of 2')
+    expect(shown({ min: '5', max: '30' }, { bound: '5s to 30s' })).toBe('checks   lag   12s within 5s to 30s   0 bad of 2')
+    expect(shown({ min: '5', max: '30' }, { bound: '5s to 30s', verdict: 'Fail', value: '2s' })).toBe('checks   lag   2s beyond 5s to 30s   0 bad of 2')
+    expect(shown({ max: '30' }, { verdict: 'NoData' })).toBe('checks   lag   no data, ≤ 30s   0 bad of 2')
+  })
   test('at rest it says how the last journey ended and what it cost', () => {
     const lines = renderRollout(rollout({
       phase: 'RolledBack', message: 'v1.9.0 was rolled back.', canary: undefined,

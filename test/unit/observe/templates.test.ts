@@ -40,6 +40,12 @@ describe('a template', () => {
     expect(told(cluster, namespaces)).toEqual([{ reason, message: expect.stringContaining(message), stops: 'Raise', stalled: true }])
     expect(look(cluster, namespaces).seen.templates).toMatchObject([{ check: 'lag', state: 'Refused', reason }])
   })
+  test('that a check which only reports lacks stops nothing, and is said', () => {
+    const object = rollout({ analysis: { checks: [{ name: 'lag', prometheus: { templateRef: { name: 'lag' }, max: '1' }, onFailure: 'Report' }] } })
+    const { seen } = look(new Cluster(object, deployment()))
+    expect(seen.blockers).toEqual([])
+    expect(seen.remarks).toContainEqual({ type: 'CheckNotAsked', reason: 'TemplateMissing', message: expect.stringContaining('check lag: there is no MetricTemplate shop/lag') })
+  })
   test('of a kind that is not served is missing, and a Rollout that names none does not care', () => {
     const cluster = new Cluster(asking(), deployment())
     cluster.states.set('MetricTemplate', 'NotServed')

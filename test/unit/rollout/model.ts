@@ -173,7 +173,7 @@ export class Model {
       readings: this.readings,
       ...(this.templates.length > 0 ? { templates: this.templates } : {}),
       dependencies: [],
-      blockers: [...templateBlockers(this.templates)],
+      blockers: [...templateBlockers(this.plan, this.templates)],
       remarks: [],
       upkeep: [],
     }

@@ -123,11 +123,11 @@ describe('its template', () => {
     holding(model, 1)
     until(model, (m) => m.status?.checks[0]?.verdict === 'Pass')
     model.templates = [missing]
-    expect(model.until((m) => m.phase !== 'Holding' || m.weight !== 25, 240)).toBe(false)
+    expect(model.until((m) => m.phase !== 'Holding' || m.weight !== 25, 30)).toBe(false)
     expect(model.status!.checks[0]).toMatchObject({ verdict: 'Error', message: missing.message })
     expect(model.status!.conditions.find(({ type }) => type === 'Stalled')).toMatchObject({ status: 'True', reason: 'TemplateMissing', message: expect.stringContaining('check lag: there is no MetricTemplate') })
     model.request('Promote', { revision: 'r2' })
-    expect(model.until((m) => m.weight > 25, 60)).toBe(false)
+    expect(model.until((m) => m.weight > 25, 10)).toBe(false)
     model.templates = [template()]
     until(model, (m) => m.status?.stable?.revision === 'r2')
   })
@@ -135,10 +135,16 @@ describe('its template', () => {
     const model = adopted({ analysis: { checks: [lag] } })
     model.templates = [missing]
     model.release('r2')
-    expect(model.until((m) => m.weight > 0, 120)).toBe(false)
+    expect(model.until((m) => m.weight > 0, 20)).toBe(false)
     expect(model.phase).toBe('Waiting')
     expect(model.status!.message).toContain('there is no MetricTemplate shop/lag')
     expect(model.decisions.flatMap(({ notes }) => notes).filter(({ type }) => type === 'Stalled')).toHaveLength(1)
+  })
+  it('missing of a check that only reports: the journey goes on', () => {
+    const model = releasing({}, [{ ...lag, onFailure: 'Report' }, baseSpec.analysis!.checks[0]!])
+    model.templates = [missing]
+    until(model, (m) => m.status?.checks[0]?.verdict === 'Error')
+    until(model, (m) => m.status?.stable?.revision === 'r2')
   })
   it('missing does not keep a version that hurts', () => {
     const model = releasing({}, [lag, baseSpec.analysis!.checks[0]!])
