@@ -2,6 +2,7 @@
 import { readTemplate } from '../../analysis/template.ts'
 import { honoursTemplates } from '../../rollout/namespaces.ts'
 import { digest, type Plan, type PlannedCheck } from '../../rollout/plan.ts'
+import type { KubeObject } from '../../rollout/objects.ts'
 import type { TemplateSpec } from '../../rollout/schema.ts'
 import type { Blocker, Seen, TemplateSeen } from '../../rollout/seen.ts'
 import { validate } from '../../rollout/validate.ts'
@@ -57,14 +58,29 @@ function templateSeen(scope: Scope, { ref, args }: QueryMeasure): Found {
     const message = `MetricTemplate ${name} does not allow Rollouts of namespace ${scope.namespace}: annotate it with ${allowFromAnnotation}: ${scope.namespace}`
     return refused('TemplateNotGranted', message)
   }
-  const [problem] = validate({ apiVersion: object.apiVersion, kind: object.kind, metadata: { name: object.metadata.name }, spec: object.spec })
-  if (problem) return refused('TemplateInvalid', `MetricTemplate ${name}: ${problem.message}`)
-  const { query, unit = '' } = object.spec as TemplateSpec
-  const read = readTemplate(query)
-  if (!read.ok) return refused('TemplateInvalid', `MetricTemplate ${name}: spec.query: ${read.problem}`)
-  const wrong = argumentsProblem(read.template.args, Object.keys(args), name)
+  const read = readOnce(object)
+  if (typeof read === 'string') return refused('TemplateInvalid', `MetricTemplate ${name}: ${read}`)
+  const wrong = argumentsProblem(read.query.args, Object.keys(args), name)
   if (wrong) return refused('TemplateArguments', wrong)
-  return { state: 'Ready', name, query: read.template, unit, stamp: digest([name, query, unit]) }
+  return { state: 'Ready', name, ...read }
+}
+
+type Read = Pick<Extract<TemplateSeen, { state: 'Ready' }>, 'query' | 'unit' | 'stamp'>
+const reads = new WeakMap<KubeObject, Read | string>()
+/** What a template says, or what is wrong with it. Objects of caches never change: each is read once, for all Rollouts that name it. */
+function readOnce(object: KubeObject): Read | string {
+  const known = reads.get(object)
+  if (known !== undefined) return known
+  const found = readObject(object)
+  reads.set(object, found)
+  return found
+}
+function readObject({ apiVersion, kind, metadata: { name, namespace }, spec }: KubeObject): Read | string {
+  const [problem] = validate({ apiVersion, kind, metadata: { name }, spec })
+  if (problem) return problem.message
+  const { query, unit = '' } = spec as TemplateSpec
+  const read = readTemplate(query)
+  return read.ok ? { query: read.template, unit, stamp: digest([namespace, name, query, unit]) } : `spec.query: ${read.problem}`
 }
 
 function argumentsProblem(wanted: readonly string[], given: readonly string[], name: string): string | undefined {
