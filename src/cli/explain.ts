@@ -76,8 +76,8 @@ function inputs({ spec, metadata }: RolloutObject, status: RolloutStatus, now: n
     status.stable && ['stable', called(status.stable, names.stable)],
     status.canary && ['canary', called(status.canary, names.canary)],
     status.previous && ['previous', `${status.previous.revision}, its pods are kept until ${status.previous.warmUntil.replace(/\.\d+Z$/, 'Z')}: until then sluice rollback ${metadata.name} takes seconds`],
-    journey && ['step', `${journey.step.index + 1} of ${spec.steps.length}, ${stepText(spec.steps[journey.step.index])}; entered ${ago(journey.step.since, now)}`],
-    journey && ['weight', `${percent(journey.weight.wanted)} wanted, ${journey.weight.seen === undefined ? 'not seen yet' : `${percent(journey.weight.seen)} seen in the mesh`}${journey.weight.seenAt === undefined ? '' : ` ${ago(journey.weight.seenAt, now)}; the hold counts from there`}${journey.weight.measured === undefined ? '' : `, ${percent(journey.weight.measured)} of the requests measured`}`],
+    journey && [status.phase === 'Observing' ? 'step of ours' : 'step', `${journey.step.index + 1} of ${spec.steps.length}, ${stepText(spec.steps[journey.step.index])}; entered ${ago(journey.step.since, now)}`],
+    journey && status.phase === 'Observing' ? ['observed', observed(journey, now)] : journey && ['weight', `${percent(journey.weight.wanted)} wanted, ${journey.weight.seen === undefined ? 'not seen yet' : `${percent(journey.weight.seen)} seen in the mesh`}${journey.weight.seenAt === undefined ? '' : ` ${ago(journey.weight.seenAt, now)}; the hold counts from there`}${journey.weight.measured === undefined ? '' : `, ${percent(journey.weight.measured)} of the requests measured`}`],
     journey?.held && ['held', `${journey.held.reason}, ${ago(journey.held.at, now)}: ${journey.held.message}`],
     journey?.closing && ['closing', `${journey.closing.reason}, ${ago(journey.closing.at, now)}: ${journey.closing.message}`],
     spec.paused === true ? ['paused', 'spec.paused is true'] : status.paused && ['paused', `by ${status.paused.by ?? 'somebody'}, ${ago(status.paused.at, now)}`],
@@ -88,6 +88,11 @@ function inputs({ spec, metadata }: RolloutObject, status: RolloutStatus, now: n
     last(status, now),
   ]
   return rows.filter(row => row !== undefined)
+}
+function observed({ observed: seen, weight, requests }: NonNullable<RolloutStatus['journey']>, now: number): string {
+  const by = `moved by ${seen?.by ?? 'somebody'}`
+  const would = seen?.would && `; Sluice decided ${seen.would.outcome} ${ago(seen.would.at, now)} at ${percent(seen.would.weight)}, after ${count(seen.would.requests.served)} requests: ${seen.would.message}`
+  return `${percent(weight.wanted)} seen in the mesh, ${by}; ${count(requests.served)} requests served, ${count(requests.lost)} lost${would ?? ''}`
 }
 const ago = (at: string, now: number): string => `${span(elapsed(at, now) ?? 0)} ago`
 function called({ revision, commit }: { revision: string; commit?: string }, version: string | undefined): string {

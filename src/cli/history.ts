@@ -55,7 +55,7 @@ export function renderHistory(entries: readonly Entry[], now: number, options: H
   const c = createColors(options.color ?? false)
   const headings = [...(options.namespaces ? ['NAMESPACE'] : []), ...(options.names ? ['NAME'] : []), 'ENDED', 'NEW', 'FROM', 'OUTCOME', 'TOOK', 'SERVED', 'LOST', ...(options.wide ? ['REVISION', 'COMMIT', 'STARTED', 'IMAGES'] : []), 'REASON']
   const [head, ...lines] = inColumns([headings, ...entries.map(entry => cells(entry, entries, now, options))], options.columns)
-  const paint = ({ outcome }: Entry): ((text: string) => string) => (outcome === 'RolledBack' ? c.red : outcome === 'Promoted' ? text => text : c.yellow)
+  const paint = ({ outcome }: Entry): ((text: string) => string) => (outcome === 'RolledBack' || outcome === 'WouldRollBack' ? c.red : outcome === 'Promoted' || outcome === 'WouldPromote' ? text => text : c.yellow)
   return [c.dim(head!), ...lines.map((line, index) => paint(entries[index]!)(line))]
 }
 function cells(entry: Entry, entries: readonly Entry[], now: number, options: HistoryOptions): string[] {
@@ -67,7 +67,7 @@ function cells(entry: Entry, entries: readonly Entry[], now: number, options: Hi
     `${span(elapsed(entry.endedAt, now) ?? 0)} ago`, names.canary ?? entry.revision, names.stable ?? '-', entry.outcome,
     span(Math.max(0, Date.parse(entry.endedAt) - Date.parse(entry.startedAt))), count(served), `${count(lost)}${share}`,
     ...(options.wide ? [entry.revision, clean(entry.commit ?? '-').slice(0, 12), entry.startedAt, clean(entry.images?.join(',') ?? '-')] : []),
-    clean(entry.reason) || '-',
+    entry.observed === undefined ? clean(entry.reason) || '-' : clean(entry.observed.message),
   ]
 }
 /** What is known of the revision that was stable: its own journey tells its images. */

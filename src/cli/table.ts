@@ -29,7 +29,7 @@ export function renderTable(rollouts: readonly RolloutObject[], now: number, opt
   const widths = headings.map((heading, i) => Math.max(heading.length, ...rows.map(({ cells }) => cells[i]!.length)))
   const padded = (cells: readonly string[]) => cells.map((cell, i) => (i === cells.length - 1 ? cell : cell.padEnd(widths[i]! + 2)))
   const line = (cells: readonly string[]) => cut(padded(cells).join('').trimEnd(), options.columns)
-  const paint = (phase: string) => (['RolledBack', 'Closing', 'Blocked'].includes(phase) ? c.red : phase === 'Idle' ? (text: string) => text : c.yellow)
+  const paint = (phase: string) => (['RolledBack', 'Closing', 'Blocked'].includes(phase) ? c.red : phase === 'Idle' || phase === 'Observing' ? (text: string) => text : c.yellow)
   return [...(options.bare ? [] : [c.dim(line(headings))]), ...rows.map(({ cells, phase }) => paint(phase)(line(cells)))]
 }
 

@@ -1,6 +1,6 @@
 /** The picture of one rollout, from its object to lines of text. Pure: the time comes in, nothing is read. */
 import { createColors } from 'picocolors'
-import type { CheckStatus, Phase, RolloutSpec, RolloutStatus } from '../rollout/schema.ts'
+import type { CheckStatus, Outcome, Phase, RolloutSpec, RolloutStatus } from '../rollout/schema.ts'
 import { placesOf } from '../traffic/index.ts'
 import { clean, count, elapsed, lastJourney, percent, span, versions } from './words.ts'
 
@@ -77,7 +77,7 @@ function badge({ status, spec, c }: Scene): string {
     return c.bold(c.cyan(`STEP ${journey.step.index + 1}/${spec.steps.length}`)) + (isPaused({ status, spec }) ? c.yellow(' PAUSED') : '')
   }
   const text = badges[phase] ?? phase.toUpperCase()
-  if (phase === 'Idle') return c.green(text)
+  if (phase === 'Idle' || phase === 'Observing') return c.green(text)
   if (phase === 'RolledBack' || phase === 'Closing' || phase === 'Blocked') return c.bold(c.red(text))
   return c.bold(c.yellow(text))
 }
@@ -85,7 +85,8 @@ function badge({ status, spec, c }: Scene): string {
 function steps(scene: Scene): string[] {
   const { spec, status, c } = scene
   const journey = status.journey
-  if (journey === undefined || journey.direction === 'Back' || journey.ended?.outcome === 'Promoted') return []
+  // The steps of another tool are not known, and where ours would be stands in the message.
+  if (journey === undefined || status.phase === 'Observing' || journey.direction === 'Back' || journey.ended?.outcome === 'Promoted') return []
   const failed = journey.closing !== undefined || journey.ended !== undefined
   const parts = spec.steps.map((step, i) => {
     const weight = percent(step.weight)
@@ -128,7 +129,7 @@ function traffic(scene: Scene): string[] {
 export function shareOfCanary(status: RolloutStatus): number {
   const weight = underWay(status)?.weight
   const seen = weight?.seen ?? 0
-  return status.phase === 'Held' && weight !== undefined ? Math.min(seen, weight.wanted) : seen
+  return (status.phase === 'Held' || status.phase === 'Observing') && weight !== undefined ? Math.min(seen, weight.wanted) : seen
 }
 function routeName(spec: RolloutSpec, rollout: string): string {
   const own = { namespace: '', name: spec.service?.name ?? spec.workloadRef?.name ?? rollout }
@@ -199,10 +200,14 @@ function outcome(scene: Scene): string[] {
   const took = span(Math.max(0, Date.parse(last.endedAt) - Date.parse(last.startedAt)))
   const ago = elapsed(last.endedAt, now)
   const price = last.requests.served > 0 ? `; it served ${count(last.requests.served)} requests and lost ${count(last.requests.lost)}` : ''
+  if (last.observed !== undefined) return labelled('last', `${name}, ${span(ago ?? 0)} ago: Sluice ${clean(last.observed.message)}`, columns)
   const text = `${name} ${outcomeWords[last.outcome]} after ${took}${last.reason === '' || last.outcome === 'Promoted' ? '' : ` (${clean(last.reason)})`}${price}, ${span(ago ?? 0)} ago`
   return labelled('last', text, columns)
 }
-const outcomeWords = { Promoted: 'promoted', RolledBack: 'rolled back', Superseded: 'superseded', Withdrawn: 'withdrawn' } as const
+const outcomeWords: Readonly<Record<Outcome, string>> = {
+  Promoted: 'promoted', RolledBack: 'rolled back', Superseded: 'superseded', Withdrawn: 'withdrawn',
+  WouldPromote: 'observed', WouldRollBack: 'observed', WouldHold: 'observed', Undecided: 'observed',
+}
 
 function next(scene: Scene): string[] {
   const commands = nextCommands(scene)
@@ -223,7 +228,7 @@ function nextCommands({ name, status, spec, now }: Scene): string[] {
   return []
 }
 function settled(phase: Phase): boolean {
-  return phase === 'Idle' || phase === 'RolledBack' || phase === 'Blocked'
+  return phase === 'Idle' || phase === 'RolledBack' || phase === 'Blocked' || phase === 'Observing'
 }
 function isPaused({ status, spec }: { readonly status: RolloutStatus; readonly spec: RolloutSpec }): boolean {
   return spec.paused === true || status.paused !== undefined

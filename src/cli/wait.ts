@@ -19,6 +19,7 @@ export type Standing = { readonly state: 'Pending' | 'Promoted' | 'RolledBack' |
 export function wait(name: string, flags: WaitFlags, io: Io): Promise<number> {
   return withCluster(flags, async cluster => {
     const first = await readRollout(cluster, name)
+    if (first.spec.mode === 'Observe') throw new CliFailure(`rollout ${name} only observes (spec.mode: Observe): another tool releases, so there is no promotion of Sluice to wait for; \`sluice history ${name}\` shows what it has seen`)
     const generation = await workloadGeneration(cluster, first.spec)
     let standing = standingOf(first, generation)
     let said = ''

@@ -1,5 +1,5 @@
 /** What a won commit has made new, as counters. */
-import { outcomes, type Outcome } from '../rollout/schema-status.ts'
+import { outcomes } from '../rollout/schema-status.ts'
 import type { Note, RolloutStatus } from '../rollout/schema.ts'
 import type { Meters } from '../telemetry/meters.ts'
 
@@ -42,14 +42,15 @@ export function told(meters: Meters, { namespace, name, first, before, after, fr
 /** A weight that was seen is no longer the one that is seen, or wanted. */
 function weightLeft(meters: Meters, before: RolloutStatus | undefined, after: RolloutStatus, now: number): void {
   const was = before?.journey
-  if (was === undefined || was.ended !== undefined || was.weight.seenAt === undefined || (was.weight.seen ?? 0) <= 0) return
+  // Weights of another tool are none of ours.
+  if (after.phase === 'Observing' || was === undefined || was.ended !== undefined || was.weight.seenAt === undefined || (was.weight.seen ?? 0) <= 0) return
   const is = after.journey
   const same = is !== undefined && is.id === was.id && is.ended === undefined && is.weight.seenAt === was.weight.seenAt
   if (same) return
   const upTo = classes.find(end => was.weight.seen! <= end) ?? 100
   meters.observe('sluice_weight_duration_seconds', { weight: String(upTo) }, seconds(was.weight.seenAt, now))
 }
-function isOutcome(type: string): type is Outcome {
+function isOutcome(type: string): type is (typeof outcomes)[number] {
   return (outcomes as readonly string[]).includes(type)
 }
 function seconds(since: string, until: number): number {

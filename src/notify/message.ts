@@ -48,6 +48,11 @@ const titles: Readonly<Record<string, string>> = {
   RolledBack: 'was rolled back',
   Superseded: 'gave way to a newer version',
   Withdrawn: 'was withdrawn',
+  Observing: 'is being released by another tool',
+  WouldPromote: 'would have been promoted',
+  WouldRollBack: 'would have been rolled back',
+  WouldHold: 'would have been held',
+  Observed: 'was released by another tool',
   Removing: 'is given back, for its Rollout was deleted',
   Test: 'sends a test message: nothing happened',
 }

@@ -10,7 +10,7 @@ import { quietCheck } from './procedure.ts'
 import type { Plan, PlannedCheck } from './plan.ts'
 import type { Seen } from './seen.ts'
 
-const asking: readonly Phase[] = ['Scaling', 'Shifting', 'Holding', 'AwaitingApproval', 'Flipping', 'Held']
+const asking: readonly Phase[] = ['Scaling', 'Shifting', 'Holding', 'AwaitingApproval', 'Flipping', 'Held', 'Observing']
 
 /** Id of a check's question: it changes with the revision, with the start of the evidence, and with the text of its template. */
 export function questionId({ templates }: Pick<Seen, 'templates'>, status: RolloutStatus, check: string): string {

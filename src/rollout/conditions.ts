@@ -49,6 +49,7 @@ function standing(pass: Pass): Claim[] {
 }
 function promoted(pass: Pass): Claim {
   const { next } = pass
+  if (next.phase === 'Observing') return { type: 'Promoted', status: 'Unknown', reason: 'Observing', message: 'spec.mode is Observe: what is promoted is for the other tool to say' }
   const wanted = target(pass.seen)
   const revision = next.stable?.revision
   if (revision !== undefined && next.canary === undefined && (wanted === revision || pass.seen.backends) && next.phase === 'Idle') return { type: 'Promoted', status: 'True', reason: 'Promoted', message: `${revision} serves all traffic` }
@@ -66,6 +67,8 @@ function stalledBy(pass: Pass): { reason: string; message: string } | undefined 
   if (pass.seen.workload.state === 'Missing' && !pass.seen.rollout.deleting) return { reason: 'WorkloadMissing', message: workloadMissing(pass.plan.workload ?? '') }
   if (stableGone(pass)) return { reason: 'StableGone', message: `waiting for ${gone(pass, pass.next.stable!.revision)}` }
   if (pass.next.phase === 'Blocked' && pass.next.message) return { reason: blockedRoute(pass), message: pass.next.message }
+  const unreadable = pass.next.phase === 'Observing' ? pass.seen.routes.find((route) => route.state !== 'Present') : undefined
+  if (unreadable) return { reason: unreadable.reason ?? 'RouteMissing', message: pass.next.message }
   if (pass.next.phase === 'Flipping' && pass.now >= flipDeadline(pass)) return { reason: 'FlipIncomplete', message: `the flip waits for ${pass.awaiting}; all traffic is on the new, healthy revision` }
   return undefined
 }
@@ -86,7 +89,7 @@ function remarks(pass: Pass): Claim[] {
   say('ReplicasContested', 'ScaledByGitOps', contested(pass))
   if (!['Blocked', 'Adopting', 'Removing'].includes(next.phase)) say('ReplicasContested', 'ScaledByAutoscaler', autoscaled(pass)?.message)
   if (next.phase === 'Held') say('Held', next.journey?.held?.reason ?? 'Held', next.journey?.held?.message ?? '')
-  if (next.stable && !['Blocked', 'Adopting', 'Removing'].includes(next.phase) && stableBroken(pass))
+  if (next.stable && !['Blocked', 'Adopting', 'Removing', 'Observing'].includes(next.phase) && stableBroken(pass))
     say('StableBroken', 'PodsNotReady', `${revisionNamed(seen, next.stable.revision)?.ready ?? 0} of ${wantedCount(pass)} pods of ${next.stable.revision} are ready: nothing is lowered onto it`)
   say('TrafficNotMoving', 'NoRequestsSeen', notMoving(pass))
   say('RestSplitDiffers', 'WeightsAtRest', restSplit(pass))
@@ -115,7 +118,7 @@ function notMoving(pass: Pass): string | undefined {
 }
 function restSplit(pass: Pass): string | undefined {
   const { next, seen } = pass
-  if (inJourney(next) || next.phase === 'Blocked' || next.phase === 'Adopting' || next.phase === 'Removing') return undefined
+  if (inJourney(next) || ['Blocked', 'Adopting', 'Removing', 'Observing'].includes(next.phase)) return undefined
   const differing = seen.routes.find((route) => route.state === 'Present' && !route.managed && route.canaryDoor > 0.05 && route.canaryDoor < 99.95)
   if (!differing) return undefined
   const hurts = seen.backends ? `${shareOf(seen, seen.backends.canary)}% of it to ${seen.backends.canary}` : 'both doors lead to stable, so nobody is exposed'
@@ -135,6 +138,8 @@ export function message(pass: Pass): string {
     }
     case 'Held':
       return `held: ${next.journey?.held?.message ?? ''}; sluice resume ${name}, sluice promote ${name} or sluice abort ${name}`
+    case 'Observing':
+      return `observing: ${pass.awaiting}`
     case 'Blocked':
       return pass.problems.length > 0 ? `spec is invalid: ${pass.problems[0]!.message}` : pass.awaiting
     case 'Closing':

@@ -9,6 +9,7 @@ import { describe } from './describe.ts'
 import { iso, ms } from './duration.ts'
 import { awaitingApproval, flipping, holding, scaling, shifting, waiting } from './journey.ts'
 import { notes, posted } from './notes.ts'
+import { leaveObserving, observes, observing } from './observing.ts'
 import { inJourney, type Pass, shareOf, wake } from './pass.ts'
 import type { Plan, SpecProblem } from './plan.ts'
 import { run } from './procedure.ts'
@@ -23,10 +24,12 @@ import { verdicts } from './verdicts.ts'
 /** What is wrong with the spec keeps everything where it is; abort works all the same. `problems` empty: the plan is the spec's. */
 export function decide(seen: Seen, plan: Plan, settings: Settings, now: number, problems: readonly SpecProblem[] = []): Decision {
   const pass = begin(seen, plan, settings, now, problems)
+  if (observes(pass)) return lookOn(pass)
   if (seen.statusFromFuture) return onlyLower(pass)
   if (seen.rollout.deleting) removing(pass)
   else {
     if (nothingStands(pass)) startAnew(pass)
+    leaveObserving(pass)
     verdicts(pass)
     requests(pass)
     if (problems.length === 0) dangers(pass)
@@ -37,6 +40,18 @@ export function decide(seen: Seen, plan: Plan, settings: Settings, now: number, 
     keepOwn(pass)
     finalizer(pass)
   }
+  return conclude(pass)
+}
+
+/** With `mode: Observe` nothing is decided for anybody: the status tells, requests are refused, and a finalizer of a former journey goes. */
+function lookOn(pass: Pass): Decision {
+  const { seen } = pass
+  if (seen.statusFromFuture) return { lower: [], raise: [], notes: [] }
+  if (seen.rollout.hasFinalizer) pass.raise.push({ type: 'SetFinalizer', present: false })
+  if (seen.rollout.deleting) return { lower: [], raise: pass.raise, notes: [] }
+  if (pass.next.phase === 'Observing') verdicts(pass)
+  requests(pass)
+  observing(pass)
   return conclude(pass)
 }
 
@@ -73,6 +88,7 @@ const phases: Readonly<Record<Phase, (pass: Pass) => void>> = {
   RolledBack: idle,
   Held: () => {},
   Removing: () => {},
+  Observing: () => {},
 }
 const atRest: readonly Phase[] = ['Idle', 'Waiting', 'RolledBack']
 /** Phases that go on while the spec is invalid: taking traffic away never needs a spec. */
@@ -120,7 +136,7 @@ function conclude(pass: Pass): Decision {
   const before = seen.status
   next.observedGeneration = seen.rollout.generation
   if (seen.workload.state === 'Present') next.observedWorkloadGeneration = seen.workload.generation
-  if (next.journey && !inJourney(next) && !next.journey.ended && next.phase !== 'Blocked') next.journey = undefined
+  if (next.journey && !inJourney(next) && !next.journey.ended && next.phase !== 'Blocked' && next.phase !== 'Observing') next.journey = undefined
   // Written with the commit that ends Scaling and Shifting, not by one of its own.
   if (next.phase !== 'Scaling' && next.phase !== 'Shifting') scaleStatus(pass, shareOf(seen, next.canary?.revision))
   next.message = message(pass).slice(0, 1024)
@@ -157,14 +173,14 @@ function newTrouble({ seen, next }: Pass): boolean {
   return reason !== undefined && next.message.includes(`${reason}: `) && !seen.status?.message.includes(`${reason}: `)
 }
 /** Delivered notes leave the outbox with the next write, or a minute after the last one. */
-const moving = (status: RolloutStatus): unknown => [status.outbox.map((note) => note.id), status.message, status.conditions.map((condition) => condition.message), inJourney(status) && [status.checks, status.journey?.weight.measured]]
+const moving = (status: RolloutStatus): unknown => [status.outbox.map((note) => note.id), status.message, status.conditions.map((condition) => condition.message), (inJourney(status) || status.phase === 'Observing') && [status.checks, status.journey?.weight.measured, status.journey?.requests]]
 /** Everything but what only moves. Keys in one order, absent like undefined. */
 function essence(status: RolloutStatus): unknown {
   const { checks, journey, outbox: _, conditions: facts, ...rest } = status
   // Data that arrives is no decision: only a failing verdict and a source that does not answer are written at once.
   const alarming = checks.map(({ name, verdict, failures, countedAt }) => ({ name, verdict: verdict === 'Fail' || verdict === 'Error' ? verdict : undefined, failures, countedAt }))
   const weight = journey && { ...journey.weight, measured: undefined }
-  return canonical({ ...rest, message: '', conditions: facts.map((fact) => ({ ...fact, message: '' })), sequence: 0, writtenAt: '', writer: '', checks: alarming, journey: journey && { ...journey, weight } })
+  return canonical({ ...rest, message: '', conditions: facts.map((fact) => ({ ...fact, message: '' })), sequence: 0, writtenAt: '', writer: '', checks: alarming, journey: journey && { ...journey, weight, ...(status.phase === 'Observing' ? { requests: undefined } : {}) } })
 }
 function canonical(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(canonical)

@@ -75,7 +75,8 @@ export function keptWithJourney(given: RolloutDefaults | undefined): JourneyDefa
 }
 /** The defaults for a Rollout now: a journey under way is judged by those with which it began, whatever `given` says by now. */
 export function inForce(given: RolloutDefaults | undefined, status: RolloutStatus | undefined): RolloutDefaults | undefined {
-  if (!status || !inJourney(status)) return given
-  const { analysis, progressDeadline, onFailure } = status.journey?.defaults ?? {}
+  const looksOn = status?.phase === 'Observing' && status.journey?.ended === undefined
+  if (!status?.journey || !(inJourney(status) || looksOn)) return given
+  const { analysis, progressDeadline, onFailure } = status.journey.defaults ?? {}
   return { ...given, analysis, progressDeadline, onFailure }
 }

@@ -1,13 +1,15 @@
 /** Notes: facts worth telling, from the status before and after. Pure; a repeated pass tells nothing again. */
 import { iso } from './duration.ts'
 import { imageVersions } from './images.ts'
+import { verdictOf } from './observing.ts'
 import type { CheckStatus, Note, RolloutStatus } from './schema.ts'
 
 type Draft = Omit<Note, 'id' | 'at'>
 
 /** What happened between two statuses, in the order in which to tell it. `after` is the status that is about to be committed; ids follow from its sequence. */
 export function notes(before: RolloutStatus | undefined, after: RolloutStatus, now: number): Note[] {
-  const drafts = [...phaseNotes(before, after), ...checkNotes(before, after), ...conditionNotes(before, after), ...requestNotes(before, after)]
+  const told = after.phase === 'Observing' ? observedNotes(before, after) : [...phaseNotes(before, after), ...checkNotes(before, after)]
+  const drafts = [...told, ...conditionNotes(before, after), ...requestNotes(before, after)]
   return drafts.map((draft, index) => ({ id: `${after.sequence}-${index}`, at: iso(now), ...draft, message: draft.message.slice(0, 512) }))
 }
 
@@ -30,6 +32,25 @@ function phaseNotes(before: RolloutStatus | undefined, after: RolloutStatus): Dr
     if (after.phase === 'Idle' && (before === undefined || before.phase === 'Adopting' || before.phase === 'Blocked')) found.push({ type: 'Adopted', severity: 'Normal', revision: after.stable?.revision, message: `${after.stable?.revision} is stable` })
     if (after.phase === 'Removing') found.push({ type: 'Removing', severity: 'Normal', message: 'the Rollout was deleted; its traffic goes back to stable' })
   }
+  return found
+}
+/** A release of another tool: that it is seen, what would have been done, and what came of it. */
+function observedNotes(before: RolloutStatus | undefined, after: RolloutStatus): Draft[] {
+  const { journey } = after
+  const earlier = before?.journey?.id === journey?.id ? before?.journey : undefined
+  if (!journey) return []
+  const would = journey.observed?.would
+  const base = common(after)
+  const found: Draft[] = []
+  if (!earlier && !journey.ended) {
+    const by = journey.observed?.by
+    found.push({ type: 'Observing', severity: 'Normal', ...base, weight: journey.weight.seen, message: `${after.canary?.revision} carries ${journey.weight.seen}%${by ? `, moved by ${by}` : ''}` })
+  }
+  if (would && would.at !== earlier?.observed?.would?.at) {
+    const { reason, check, value, bound, weight } = would
+    found.push({ type: would.outcome, severity: would.outcome === 'WouldPromote' ? 'Normal' : 'Warning', ...base, reason, check, value, bound, weight, message: verdictOf(after, journey) })
+  }
+  if (journey.ended && !earlier?.ended) found.push({ type: 'Observed', severity: 'Normal', ...base, reason: journey.ended.reason, requests: journey.requests, message: after.history[0]?.observed?.message ?? verdictOf(after, journey) })
   return found
 }
 const common = (status: RolloutStatus): Partial<Note> => ({
@@ -86,7 +107,7 @@ function endNote(before: RolloutStatus | undefined, after: RolloutStatus): Draft
     message: `${entry?.revision ?? after.canary?.revision ?? 'the canary'} ${words[outcome]}${failed} (${cost})`,
   }
 }
-const words = { Promoted: 'is promoted', RolledBack: 'is rolled back', Superseded: 'gives way to a newer revision', Withdrawn: 'is withdrawn' } as const
+const words: Readonly<Record<string, string>> = { Promoted: 'is promoted', RolledBack: 'is rolled back', Superseded: 'gives way to a newer revision', Withdrawn: 'is withdrawn' }
 
 /** The first failing evaluation is told before it counts as an end. */
 function checkNotes(before: RolloutStatus | undefined, after: RolloutStatus): Draft[] {

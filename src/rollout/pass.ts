@@ -3,7 +3,7 @@ import type { Action } from './actions.ts'
 import type { Settings } from './decision.ts'
 import { iso } from './duration.ts'
 import type { Plan, PlannedStep, SpecProblem } from './plan.ts'
-import type { JourneyStatus, Outcome, Phase, RolloutStatus } from './schema.ts'
+import type { JourneyStatus, outcomes, Phase, RolloutStatus } from './schema.ts'
 import type { RevisionSeen, RouteSeen, Seen } from './seen.ts'
 
 export interface Pass {
@@ -146,7 +146,7 @@ export function stableBroken(pass: Pass): boolean {
 }
 
 /** Begins to close the journey; the first reason stays. */
-export function close(pass: Pass, outcome: Outcome, reason: string, message: string, more: { check?: string; requestedBy?: string } = {}): void {
+export function close(pass: Pass, outcome: (typeof outcomes)[number], reason: string, message: string, more: { check?: string; requestedBy?: string } = {}): void {
   const current = journey(pass)
   if (current.closing) return
   current.closing = { outcome, reason, message, at: iso(pass.now), ...more }

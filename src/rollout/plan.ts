@@ -34,6 +34,8 @@ export interface Plan {
   readonly revisionHistoryLimit: number
   readonly deletionPolicy: 'Restore' | 'Orphan'
   readonly paused: boolean
+  /** spec.mode is Observe: nothing is written but the status. */
+  readonly observes: boolean
   /** Digest of backends, traffic, steps, analysis: a change in the middle of a journey is an edit of the journey. */
   readonly inputsHash: string
 }
@@ -124,6 +126,7 @@ export function plan(spec: RolloutSpec, name: string, settings: PlanSettings): P
       revisionHistoryLimit: spec.revisionHistoryLimit ?? otherwise.revisionHistoryLimit,
       deletionPolicy: spec.deletionPolicy ?? otherwise.deletionPolicy,
       paused: spec.paused ?? false,
+      observes: spec.mode === 'Observe',
       inputsHash: digest({ backends: spec.backends, traffic: spec.traffic, steps: spec.steps, analysis: spec.analysis }),
     },
   }

@@ -39,6 +39,7 @@ export const actor = (request: RequestSeen): string => `${request.spec.requested
 function act(pass: Pass, request: RequestSeen): Answer {
   const { spec } = request
   if (pass.now + (pass.seen.clockOffsetMs ?? 0) - request.createdAt > 10 * 60_000) return refuse('Expired: it was not read within ten minutes; make a new one')
+  if (pass.plan.observes && !inJourney(pass.next)) return refuse('spec.mode is Observe: another tool moves the weights, and Sluice only tells what it would do. Ask that tool, or set spec.mode to Release')
   if (spec.action !== 'Abort' && spec.action !== 'Pause' && spec.revision === undefined) return refuse(`spec.revision is missing: ${spec.action} names the revision that it means`)
   switch (spec.action) {
     case 'Abort':

@@ -3,16 +3,20 @@ import { z } from 'zod'
 import { exactlyOne, ruled, text, type Rule } from './rule.ts'
 import { objectName } from './scalars.ts'
 
-/** What a Rollout can be asked to tell. `Problem`: a condition that somebody should look at. `Request`: what a person asked for, and the answer. */
+/**
+ * What a Rollout can be asked to tell. `Problem`: a condition that somebody should look at. `Request`: what a person asked for, and the answer.
+ * `Observed`: all that `mode: Observe` has to say.
+ */
 export const notificationEvents = [
   'Adopted', 'Started', 'StepReached', 'Waiting', 'CheckFailing', 'Held', 'Closing', 'Promoted', 'RolledBack', 'Superseded', 'Withdrawn', 'Removing',
-  'Problem', 'Request',
+  'Problem', 'Request', 'Observed',
 ] as const
 export type NotificationEvent = (typeof notificationEvents)[number]
 
 /** The event that a note is, by its type. */
 export function eventOf(noteType: string): NotificationEvent {
   const same = notificationEvents.find((event) => event === noteType)
+  if (noteType === 'Observing' || noteType.startsWith('Would')) return 'Observed'
   return same ?? (/^[A-Z][a-z]+(Accepted|Refused)$/.test(noteType) ? 'Request' : 'Problem')
 }
 
@@ -81,7 +85,8 @@ export const notifications = ruled(
       z.strictObject({
         channelRef: z.strictObject({ name: objectName.describe('Name of the NotificationChannel, in the namespace of the Rollout.') }).describe('Where to.'),
         events: z.array(z.enum(notificationEvents)).min(1).max(notificationEvents.length).optional().describe(
-          'What is told there. `Problem`: a condition that somebody should look at. `Request`: what a person asked for, and the answer. Default: everything.',
+          'What is told there. `Problem`: a condition that somebody should look at. `Request`: what a person asked for, and the answer. `Observed`: what '
+          + '`mode: Observe` has to say. Default: everything.',
         ),
       }),
     )

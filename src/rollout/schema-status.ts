@@ -4,11 +4,15 @@ import { journeyDefaults } from './schema-defaults.ts'
 
 export const phases = [
   'Blocked', 'Adopting', 'Idle', 'Waiting', 'Scaling', 'Shifting', 'Holding', 'AwaitingApproval', 'Flipping',
-  'Closing', 'Draining', 'RolledBack', 'Held', 'Removing',
+  'Closing', 'Draining', 'RolledBack', 'Held', 'Removing', 'Observing',
 ] as const
 export type Phase = (typeof phases)[number]
+/** How journeys of Sluice end. */
 export const outcomes = ['Promoted', 'RolledBack', 'Superseded', 'Withdrawn'] as const
-export type Outcome = (typeof outcomes)[number]
+/** Of `mode: Observe`: what Sluice would have done with a release of another tool. */
+export const observedOutcomes = ['WouldPromote', 'WouldRollBack', 'WouldHold', 'Undecided'] as const
+const anyOutcome = z.enum([...outcomes, ...observedOutcomes])
+export type Outcome = z.infer<typeof anyOutcome>
 export const verdicts = ['Pass', 'Fail', 'NoData', 'Error'] as const
 
 /** A name, an identity, a value with its unit. */
@@ -82,8 +86,29 @@ export const journeyStatus = z.object({
     .optional()
     .describe('Why the journey is being closed, from the first pass that wanted it.'),
   countedSince: time.optional().describe('`weight.seenAt` of the evidence whose requests are in `requests` already.'),
-  ended: z.object({ outcome: z.enum(outcomes), reason: word, at: time }).optional().describe('How it ended; it stays until the next one starts.'),
+  ended: z.object({ outcome: anyOutcome, reason: word, at: time }).optional().describe('How it ended; it stays until the next one starts.'),
   requests: requests.describe('What it has cost so far.'),
+  observed: z
+    .object({
+      by: word.optional().describe('Who moves the weights, as far as the route says.'),
+      takenAt: time.optional().describe('When the canary was seen to carry nothing any more.'),
+      would: z
+        .object({
+          outcome: z.enum(['WouldPromote', 'WouldRollBack', 'WouldHold']),
+          reason: word,
+          message: sentence,
+          at: time.describe('When Sluice would have done it.'),
+          weight: z.number().describe('Percent that the canary carried then.'),
+          check: word.optional(),
+          value: word.optional(),
+          bound: word.optional(),
+          requests: requests.describe('What the canary had served and lost by then.'),
+        })
+        .optional()
+        .describe('What Sluice would have done.'),
+    })
+    .optional()
+    .describe('With `mode: Observe`: the release of another tool that is looked on.'),
 })
 export type JourneyStatus = z.infer<typeof journeyStatus>
 export const note = z.object({
@@ -123,11 +148,21 @@ const journeyRecord = z.object({
   from: word.optional().describe('The revision that was stable.'),
   images,
   commit,
-  outcome: z.enum(outcomes),
+  outcome: anyOutcome,
   reason: word.describe('One CamelCase word.'),
   startedAt: time.describe('When it started.'),
   endedAt: time.describe('When it ended.'),
   requests: requests.describe('The price of the journey.'),
+  observed: z
+    .object({
+      message: sentence.describe('What Sluice would have done, and how the other tool ended it.'),
+      by: word.optional().describe('Who moved the weights.'),
+      at: time.optional().describe('When Sluice would have done it.'),
+      weight: z.number().optional().describe('Percent that the canary carried then.'),
+      after: requests.optional().describe('What the canary served and lost after that.'),
+    })
+    .optional()
+    .describe('With `mode: Observe`.'),
 })
 export const status = z.object({
   schema: z.int().describe('Version of this status; a controller that does not know it only takes traffic away.'),

@@ -263,6 +263,10 @@ export const spec = ruled(
       'ConfigMaps and Secrets that are part of a version: a change of their content is released like a change of the template, and each version reads '
       + 'immutable copies of its own. Default: none, and every version reads the objects as they are. Only with `workloadRef`.',
     ),
+    mode: z.enum(['Release', 'Observe']).optional().describe(
+      '`Observe`: another tool, or a person, moves the weights between `backends`; Sluice writes nothing but its status, and tells what it would have done. '
+      + 'Default `Release`. `Observe` only with `backends`.',
+    ),
     replicas: count(0, 100_000).optional().describe(
       'Wanted pods of the service. Leave it out where an autoscaler scales this Rollout. Default: the count of the Deployment at adoption. '
       + 'Only with `workloadRef`.',

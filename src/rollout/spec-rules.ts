@@ -114,6 +114,7 @@ interface Spec {
   } | undefined
   analysis?: { telemetry?: string | undefined; checks: readonly { prometheus?: unknown }[] } | undefined
   trackedConfig?: unknown
+  mode?: string | undefined
   replicas?: unknown
   revisionHistoryLimit?: unknown
   steps: readonly Step[]
@@ -144,6 +145,11 @@ export const specRules: readonly Rule<Spec>[] = [
       + 'no dots): set service.name',
     holds: ({ workloadRef, service }) =>
       workloadRef === undefined || service?.name !== undefined || (workloadRef.name.length <= 56 && doorNameShape.test(workloadRef.name)),
+  },
+  {
+    cel: "!(has(self.mode) && self.mode == 'Observe') || has(self.backends)",
+    message: 'mode Observe belongs to backends: Sluice cannot look on where it runs the versions itself; name the two backends of the other tool, or remove mode',
+    holds: ({ mode, backends }) => mode !== 'Observe' || backends !== undefined,
   },
   notWithBackends('service', 'backends are Services of your own'),
   notWithBackends('replicas', 'Sluice does not scale backends'),

@@ -27,7 +27,7 @@ export function verdicts(pass: Pass): void {
   })
   const share = pass.plan.checks.flatMap((check) => answers(pass, check.name).slice(-1))[0]
   const measured = share && measuredShare(share)
-  if (pass.next.journey && measured !== undefined && inJourney(pass.next)) pass.next.journey.weight.measured = Math.round(measured * 10) / 10
+  if (pass.next.journey && measured !== undefined && (inJourney(pass.next) || pass.next.phase === 'Observing')) pass.next.journey.weight.measured = Math.round(measured * 10) / 10
 }
 
 /** What was answered to this check about the split that stands, oldest first. */
@@ -88,7 +88,8 @@ function judged(pass: Pass, check: PlannedCheck, reading: Reading, before: Check
   }
 }
 
-const planned = (pass: Pass, name: string): PlannedCheck | undefined => pass.plan.checks.find((check) => check.name === name)
+/** The check of the plan of that name. */
+export const planned = (pass: Pass, name: string): PlannedCheck | undefined => pass.plan.checks.find((check) => check.name === name)
 
 /** The check whose failing evaluations in a row crossed its limit, and what it wants done. */
 export function failing(pass: Pass): { readonly check: CheckStatus; readonly action: 'Rollback' | 'Hold' } | undefined {

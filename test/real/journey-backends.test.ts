@@ -125,4 +125,34 @@ describe.skipIf(missing)(`journeys of backends ${missing ?? ''}`, { concurrent: 
     expect(new Set(split.seen).size).toBeLessThanOrEqual(1)
     expect(await stage.mesh.measure(scene.namespace, 'shop:v3')).toBe(100)
   })
+
+  test('mode Observe: another one moves the weights of a failing version; Sluice tells what it would have done, and writes nothing but its status', async (t) => {
+    const scene = await stage.scene('observe')
+    for (const version of ['v1', 'v2']) await scene.deploy(`shop-${version}`, `shop:${version}`, { labels: { app: 'shop', version } })
+    await scene.service('shop', { app: 'shop', version: 'v1' })
+    const shares = (canary: number) => scene.apply(virtualServices, {
+      apiVersion: 'networking.istio.io/v1', kind: 'VirtualService', metadata: { name: 'shop' },
+      spec: { hosts: ['shop'], http: [{ route: [{ destination: { host: 'shop-v1' }, weight: 100 - canary }, { destination: { host: 'shop-v2' }, weight: canary }] }] },
+    })
+    await shares(0)
+    await watched(t, scene, 'shop')
+    answers(scene, 'shop:v2', { errorRate: 0.4 })
+    const made = await scene.rollout('shop', { ...common, mode: 'Observe', backends: { stable: { service: 'shop-v1' }, canary: { service: 'shop-v2' } }, traffic: { istio: { virtualServiceRefs: [{ name: 'shop' }] } } })
+    await scene.reach('shop', 'observing', ({ phase }) => phase === 'Observing')
+    await shares(20)
+    const seen = await scene.reach('shop', 'a verdict', ({ journey }) => journey?.observed?.would !== undefined)
+    expect(seen.journey!.observed!.would).toMatchObject({ outcome: 'WouldRollBack', check: 'success', weight: 20 })
+    const abort = await scene.ask('shop', 'Abort', { revision: undefined })
+    await scene.reach('shop', 'the answer', (now) => now.requests.some(({ name, answer }) => name === abort && answer === 'Refused'))
+    const route = await shares(0)
+    const told = await scene.reach('shop', 'the end', ({ journey }) => journey?.ended !== undefined)
+    expect(told.history[0]).toMatchObject({ outcome: 'WouldRollBack', observed: { message: expect.stringMatching(/^would have rolled shop-v2 back at \d\d:\d\d UTC at 20% .* requests earlier, \d+ of them lost/) } })
+    expect(told.history[0]!.observed!.after!.lost).toBeGreaterThan(0)
+    const after = (await scene.get(`/apis/networking.istio.io/v1/namespaces/${scene.namespace}/virtualservices/shop`))!
+    expect(after.metadata.annotations?.['sluice.dev/closed-to']).toBeUndefined()
+    expect(after.metadata.generation).toBe(route.metadata.generation)
+    const now = (await scene.get(`/apis/sluice.dev/v1alpha1/namespaces/${scene.namespace}/rollouts/shop`))!
+    expect(now.metadata).toMatchObject({ generation: made.metadata.generation })
+    expect(now.metadata.finalizers ?? []).toEqual([])
+  })
 })

@@ -45,6 +45,8 @@ function claimsOf(scope: Scope, rollout: KubeObject): Claims {
   const { namespace = '' } = rollout.metadata
   const { spec, planned } = readSpec(rollout, scope.settings)
   const { workload, name: named } = planned
+  // Who only looks on takes nothing from anybody.
+  if (planned.observes) return { all: [], createdAt: 0, spec, named, objects: [], routes: [] }
   const { provider, places = [] } = placesOf(spec.traffic, { namespace, name: named }) ?? {}
   const objects = [
     ...(workload === undefined ? [] : [`Deployment ${namespace}/${workload}`]),

@@ -79,7 +79,7 @@ export function routeBlockers(scope: Scope, route: Route, seen: RouteSeen): read
   const raise = (problem: { reason: string; message: string }) => found.push({ ...problem, stops: 'Raise', stalled: true })
   if (route.object && !route.managed && !granted(scope.world, scope.namespace, route.object)) raise(notGranted(scope.namespace, route.object))
   if (route.managed && seen.reason === 'NameTaken') raise(nameTaken(scope, route))
-  const weights = scope.plan.steps.map((step) => step.weight)
+  const weights = scope.plan.observes ? [] : scope.plan.steps.map((step) => step.weight)
   const totals = route.managed ? [managedTotal(weights)] : [...new Set(seen.totals)]
   const problems = totals.flatMap((total) => problemsOfSteps([0, ...weights], total))
   if (problems[0]) raise({ reason: problems[0].reason, message: `${route.key}: ${problems[0].message}` })

@@ -81,12 +81,14 @@ export function readSpec(rollout: KubeObject, settings: PlanSettings): ReadSpec 
   const spec: RolloutSpec = rollout.spec ?? {}
   const whole = plan(spec, name, settings)
   if (whole.ok) return { spec, planned: whole.plan, problems: [] }
+  // Whatever else cannot be read: who only looks on never writes.
+  const saved = (planned: Plan): Plan => ({ ...planned, observes: spec.mode === 'Observe' })
   for (const part of parts(spec)) {
     const reduced = plan(part, name, settings)
-    if (reduced.ok) return { spec: part, planned: reduced.plan, problems: whole.problems }
+    if (reduced.ok) return { spec: part, planned: saved(reduced.plan), problems: whole.problems }
     // Without a readable provider no route is known; the plan needs one all the same.
     const bare = plan({ ...part, traffic: { istio: { managed: {} } } }, name, settings)
-    if (bare.ok) return { spec: { ...part, traffic: undefined }, planned: bare.plan, problems: whole.problems }
+    if (bare.ok) return { spec: { ...part, traffic: undefined }, planned: saved(bare.plan), problems: whole.problems }
   }
   throw new Error(`the reduced spec of ${rollout.metadata.namespace}/${name} must be valid`)
 }

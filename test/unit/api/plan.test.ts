@@ -21,7 +21,7 @@ describe('plan', () => {
       checks: [],
       noData: { action: 'Hold', deadlineMs: 900_000 }, sourceError: { action: 'Hold', deadlineMs: 300_000 }, windows: [], dependsOn: [],
       progressDeadlineMs: 600_000,
-      onFailure: 'Rollback', retainStableMs: 1_800_000, revisionHistoryLimit: 3, deletionPolicy: 'Restore', paused: false,
+      onFailure: 'Rollback', retainStableMs: 1_800_000, revisionHistoryLimit: 3, deletionPolicy: 'Restore', paused: false, observes: false,
     })
   })
   it('takes every field as it is written', () => {

@@ -1,3 +1,5 @@
+import { renderExplanation } from '../../../src/cli/explain.ts'
+import { renderHistory } from '../../../src/cli/history.ts'
 import { describe, expect, test } from 'vitest'
 import type { RolloutStatus } from '../../../src/rollout/schema.ts'
 import { drawCurves, renderRollout } from '../../../src/cli/view.ts'
@@ -52,6 +54,19 @@ describe('the picture of a rollout', () => {
   test('held where somebody else lowered it, it shows the share of now', () => {
     const lines = renderRollout(rollout({ phase: 'Held', journey: { ...status().journey!, weight: { wanted: 0, seen: 25, seenAt: at(128) } } }), now, { columns: 120 })
     expect(lines).toContain('  traffic  stable 100% ████████████████████ canary 0%    VirtualService/checkout, seen 2m08s ago')
+  })
+  test('a release of another tool shows no steps and no commands, and what became of the last one', () => {
+    const message = 'would have rolled checkout-bbbbbbbbbb back at 14:02 UTC at 5% (success 92.10% misses 99%), 9,800 requests earlier, 784 of them lost; flagger took its traffic away'
+    const watching = rollout({ phase: 'Observing', message: 'observing: checkout carries 25%, moved by flagger', canary: { revision: 'checkout-bbbbbbbbbb' } })
+    const lines = renderRollout(watching, now, { columns: 120 })
+    expect(lines[0]).toContain('OBSERVING')
+    expect(lines.some((line) => line.startsWith('  steps') || line.startsWith('  next'))).toBe(false)
+    expect(lines.some((line) => line.includes('canary 25%'))).toBe(true)
+    const entry = { revision: 'checkout-bbbbbbbbbb', outcome: 'WouldRollBack' as const, reason: 'CheckFailed', startedAt: at(372), endedAt: at(60), requests: { served: 10_400, lost: 800 }, observed: { message } }
+    const over = rollout({ phase: 'Observing', message: 'observing', journey: { ...status().journey!, ended: { outcome: 'WouldRollBack', reason: 'CheckFailed', at: at(60) } }, history: [entry] })
+    expect(renderRollout(over, now, { columns: 300 })).toContain(`  last     bbbbbbbbbb, 1m ago: Sluice ${message}`)
+    expect(renderHistory([{ ...entry, namespace: 'shop', rollout: 'checkout' }], now).join('\n')).toContain(message)
+    expect(renderExplanation(watching, now).join('\n')).toContain('25% seen in the mesh, moved by somebody')
   })
   test.each([30, 40, 60, 80, 200])('no line is wider than %i columns, with and without colour', columns => {
     for (const color of [false, true]) {
