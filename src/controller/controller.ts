@@ -50,7 +50,7 @@ export interface Controller {
   readonly leader: string | undefined
   /** Why it could not work yet, one sentence each: a kind without its first complete list. Empty on a standby that is complete. */
   unready(): readonly string[]
-  /** Every plan rests on these from now on; all Rollouts are looked at again. */
+  /** Every plan rests on these from now on; all Rollouts are looked at again, and messages that could not be sent are tried again. */
   reconfigure(settings: PlanSettings): void
   /** Ends the running passes, gives the lease back, ends every watch. */
   stop(): Promise<void>
@@ -171,6 +171,7 @@ export function startController(options: ControllerOptions): Controller {
     unready: () => caches.problems(),
     reconfigure({ scrapeIntervalMs, sources, defaults }) {
       settings = { ...settings, scrapeIntervalMs, sources, defaults }
+      if (leading) notifying.reconfigured()
       everything()
     },
     async stop() {

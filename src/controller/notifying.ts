@@ -39,6 +39,8 @@ export interface Notifying {
   remarks(rollout: KubeObject): Seen['remarks']
   /** A channel changed; only while leading. */
   changed(change: Changed): void
+  /** Other hosts are allowed than before: what could not be sent is tried at once. */
+  reconfigured(): void
   /** This process leads: tests that nobody has answered are taken up. */
   start(): void
   forget(uid: string): void
@@ -86,6 +88,12 @@ export function notifying({ api, clock, log, meters, random, world, wake, cluste
       }
       if (type === 'Deleted') tester.forget(uid)
       else void tester.look(object)
+    },
+    reconfigured() {
+      for (const { metadata: { namespace = '', name } } of world.list('NotificationChannel', undefined)) {
+        channels.changed(namespace)
+        notifier.changed(namespace, name)
+      }
     },
     start: () => world.list('NotificationChannel', undefined).forEach(channel => void tester.look(channel)),
     forget: uid => notifier.forget(uid),

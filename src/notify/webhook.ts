@@ -14,7 +14,7 @@ export const payload = z
     data: z
       .looseObject({
         id: word.describe('The same as the header `webhook-id`: a message that is delivered twice has the same.'),
-        cluster: word.optional().describe('What the administrator calls the cluster (`--cluster-name`).'),
+        cluster: word.optional().describe('What the administrator calls the cluster (`clusterName` of the configuration file, or `--cluster-name`).'),
         namespace: word.describe('Namespace of the Rollout.'),
         rollout: word.describe('Name of the Rollout.'),
         uid: word.describe('UID of the Rollout.'),

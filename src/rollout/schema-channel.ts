@@ -42,7 +42,7 @@ export const slack = z.strictObject({
 })
 export const webhook = ruled(
   z.strictObject({
-    url: url.optional().describe('Where messages are posted. https, and a public address, unless the administrator allows the host (`--allow-host`).'),
+    url: url.optional().describe('Where messages are posted. https, and a public address, unless the administrator allows the host (`allowedHosts` of the configuration file, or `--allow-host`).'),
     urlSecretRef: secretKeyRef.optional().describe('The same from a Secret, where the URL itself is a secret.'),
     signingSecretRefs: ruled(z.array(secretKeyRef).min(1).max(2), sameSecret).describe(
       'Secrets of the form `whsec_<base64 of 24 to 64 bytes>`. Every message is signed with each: with two of them the receiver can change over at its own '

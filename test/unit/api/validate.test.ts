@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseAllDocuments } from 'yaml'
+import { readConfiguration } from '../../../src/configuration/read.ts'
 import { plan } from '../../../src/rollout/plan.ts'
 import { problemsOf, validate } from '../../../src/rollout/validate.ts'
 import { backends, broken, request, rollout, template, wrongBackends, wrongRequests, wrongRollouts, wrongTemplates, type Variant } from './variants.ts'
@@ -60,5 +61,6 @@ describe('examples', () => {
     const objects = parseAllDocuments(readFileSync(join(root, file), 'utf8')).map((document) => document.toJS())
     expect(objects.length).toBeGreaterThan(0)
     for (const object of objects) if (object.apiVersion.startsWith('sluice.dev/')) expect(validate(object)).toEqual([])
+    for (const object of objects) if (object.data?.['config.yaml']) expect(readConfiguration(object.data['config.yaml'])).toMatchObject({ ok: true })
   })
 })

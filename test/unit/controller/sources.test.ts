@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Answer, Question } from '../../../src/analysis/reading.ts'
 import { startController, type Controller } from '../../../src/controller/controller.ts'
+import type { NotifyOptions } from '../../../src/controller/notifying.ts'
 import type { MetricSource } from '../../../src/metrics/prometheus.ts'
 import { Sources } from '../../../src/metrics/sources.ts'
 import type { RolloutStatus } from '../../../src/rollout/schema.ts'
@@ -44,12 +45,13 @@ afterEach(async () => {
   await stopping
   world.close()
 })
-function start(...all: readonly MetricSource[]): void {
+function start(all: readonly MetricSource[], notify?: NotifyOptions): void {
   sources = new Sources(all)
   controller = startController({
     api: embeddedApi(world.store, world.faults, 'sluice/one'), clock: world.clock, random: () => 0.5, source: sources,
     log: createLog({ level: 'info', form: 'Json', now: () => world.clock.now(), write: (line) => void lines.push(JSON.parse(line)) }),
     settings: { identity: 'one', propagationDelayMs: 5000, clusterDomain: 'cluster.local', ...settings(...all.map(({ name }) => name)) },
+    ...(notify === undefined ? {} : { notify }),
   })
 }
 const by = { manager: 'kubectl' }
@@ -79,7 +81,7 @@ test('a source that hangs slows nobody who asks another, however many wait for i
   const crowd = Array.from({ length: 20 }, (_, index) => `slow-${index}`)
   // The same twice, in all but the answers of the other source.
   const secondsOf = async (other: (name: string) => MetricSource): Promise<number> => {
-    start(source('default'), other('slow'))
+    start([source('default'), other('slow')])
     for (const name of crowd) release(name, 'slow')
     release('web')
     await world.clock.advance(60_000)
@@ -98,7 +100,7 @@ test('a source that hangs slows nobody who asks another, however many wait for i
 }, 60_000)
 
 test('each Rollout is asked about in the rhythm of its source', async () => {
-  start(source('default'), source('quick'))
+  start([source('default'), source('quick')])
   release('web')
   release('fast', 'quick')
   await world.clock.advance(60_000)
@@ -114,7 +116,7 @@ test('each Rollout is asked about in the rhythm of its source', async () => {
 })
 
 test('a source that nobody knows: adopted, then Stalled with the names there are and no traffic for a new version, until the configuration has it', async () => {
-  start(source('default'))
+  start([source('default')])
   release('web', 'edge')
   await world.clock.advance(60_000)
   expect(status('web')).toMatchObject({ phase: 'Idle', stable: { images: ['web:1'] } })
@@ -130,7 +132,7 @@ test('a source that nobody knows: adopted, then Stalled with the names there are
 }, 30_000)
 
 test('a source that goes in the middle of a journey: no weight rises, its patience runs, and failures of before are not forgotten', async () => {
-  start(source('default'), source('edge'))
+  start([source('default'), source('edge')])
   release('web', 'edge')
   await world.clock.advance(60_000)
   push('web')
@@ -147,7 +149,7 @@ test('a source that goes in the middle of a journey: no weight rises, its patien
 })
 
 test('another scrape interval in the middle of a journey is in force at once, and restarts nothing', async () => {
-  start(source('default'))
+  start([source('default')])
   release('web')
   await world.clock.advance(60_000)
   push('web')
@@ -162,4 +164,28 @@ test('another scrape interval in the middle of a journey is in force at once, an
   failing.add(status('web').canary!.revision)
   await world.clock.advance(120_000)
   expect(status('web').phase).toBe('RolledBack')
+})
+
+test('a message to a host that was not allowed is sent as soon as it is, and calls the cluster what it is called by then', async () => {
+  world.store.create('secrets', { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'hook', namespace: 'shop' }, data: { key: Buffer.from(`whsec_${Buffer.alloc(32, 1).toString('base64')}`).toString('base64') } } as never, by)
+  const webhook = { url: 'https://hooks.tools.svc/sluice', signingSecretRefs: [{ name: 'hook', key: 'key' }] }
+  world.store.create('notificationchannels.sluice.dev', { apiVersion: 'sluice.dev/v1alpha1', kind: 'NotificationChannel', metadata: { name: 'hook', namespace: 'shop' }, spec: { webhook } }, by)
+  let allowed = false
+  let cluster = 'old'
+  const sent: string[] = []
+  const post = (letter: { readonly body: string }) => {
+    if (!allowed) return Promise.resolve({ state: 'Failed', reason: 'HostNotAllowed', message: 'is a name inside the cluster' } as const)
+    sent.push(letter.body)
+    return Promise.resolve({ state: 'Delivered' } as const)
+  }
+  start([source('default')], { post, cluster: () => cluster })
+  release('web')
+  world.store.update('rollouts.sluice.dev', 'shop', 'web', (one) => ({ ...one, spec: { ...one.spec, notifications: [{ channelRef: { name: 'hook' } }] } }), by)
+  await world.clock.advance(900_000)
+  expect(sent).toEqual([])
+  allowed = true
+  cluster = 'eu-1'
+  controller!.reconfigure(settings('default'))
+  await world.clock.advance(1000)
+  expect(sent.map((body) => JSON.parse(body).data.cluster)).toContain('eu-1')
 })
