@@ -7,7 +7,7 @@ import { startController, type Controller } from '../controller/controller.ts'
 import { kubeClient } from '../kube/client.ts'
 import { loadConnection } from '../kube/connection.ts'
 import type { Answered } from '../kube/exchange.ts'
-import { poster } from '../notify/post.ts'
+import { caller } from '../notify/post.ts'
 import type { MetricSource } from '../metrics/prometheus.ts'
 import type { AddressRules } from '../notify/address.ts'
 import { createLog, type Log, type LogLevel } from '../telemetry/log.ts'
@@ -67,7 +67,7 @@ export async function runController(config: ControllerConfig, servers: Servers, 
     api: kubeClient(connection.value, { answered: counted(meters) }), clock: io.clock, log, meters, source: live.sources, random: Math.random, namespace: config.namespace,
     settings: { identity: config.identity, propagationDelayMs: config.propagationDelayMs, clusterDomain: config.clusterDomain, ...planSettings(live.current, namespace) },
     notify: {
-      post: poster({ rules: addressRules(live, new URL(server).hostname, config.clusterDomain) }, () => io.clock.now()),
+      call: caller({ rules: addressRules(live, new URL(server).hostname, config.clusterDomain) }, () => io.clock.now()),
       cluster: () => live.current.clusterName,
     },
     ...(config.leaderElect ? { election: { namespace: leaseNamespace, name: 'sluice' } } : {}),

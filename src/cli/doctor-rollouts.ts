@@ -75,6 +75,8 @@ const whys: Readonly<Record<string, string>> = {
   RestSplitDiffers: 'outside of a journey a weight above 0 leads somewhere nobody decided',
   BackendsNotSwapped: 'no release starts until the spec says what is proven',
   Stalled: 'nothing will happen until somebody changes something',
+  HookAwaited: 'the release goes on when the hook agrees; a promote passes over its silence, not over its refusal',
+  HookFailing: 'the release waits for an answer that does not come; the rollback would not',
   Held: 'the release stands still until a person decides',
 }
 
@@ -83,7 +85,7 @@ function said(rollout: KubeObject, status: RolloutStatus | undefined): Finding[]
   if (status === undefined) return []
   const { name, namespace } = rollout.metadata
   const conditions = (status.conditions ?? []).filter(isFact).map(({ type, reason, message }) =>
-    about(rollout, type === 'Stalled' ? reason : type, message, whys[type] ?? 'the controller says so in a condition', [], type === 'UnroutedCallersReachCanary' ? 'Note' : 'Problem'))
+    about(rollout, type === 'Stalled' ? reason : type, message, whys[type] ?? 'the controller says so in a condition', [], type === 'UnroutedCallersReachCanary' || type === 'HookAwaited' ? 'Note' : 'Problem'))
   const silent = (status.checks ?? []).filter(check => check.verdict === 'Error').map(check =>
     about(rollout, 'SourceError', `check ${check.name} gets no answer from the metric source: ${check.message ?? 'no reason given'}`, 'without an answer no step is left, and no failure is seen', [{ where: 'Look at the source, and at its url, auth and tls in the configuration of the controller', lines: [`sluice explain ${name} -n ${namespace}`] }]))
   return [...conditions, ...silent]

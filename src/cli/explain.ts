@@ -5,7 +5,7 @@ import type { RolloutStatus } from '../rollout/schema.ts'
 import { wrapped } from './wrap.ts'
 import { readRollout, withCluster, type ClusterFlags } from './connect.ts'
 import { exitCodes, type Io } from './io.ts'
-import { underWay, type RolloutObject } from './view.ts'
+import { hostOf, underWay, type RolloutObject } from './view.ts'
 import { clean, count, elapsed, lastJourney, percent, span, versions } from './words.ts'
 
 export interface ExplainFlags extends ClusterFlags {
@@ -24,10 +24,10 @@ export function explain(name: string, flags: ExplainFlags, io: Io): Promise<numb
 
 /** The same as data: what of the status decisions rest on. */
 export function facts({ metadata, spec, status }: RolloutObject): object {
-  const { phase, message, decisions = [], journey, stable, canary, previous, checks = [], failed = [], requests = [], resets = [], approved, promoted, paused, conditions = [] } = status ?? {}
+  const { phase, message, decisions = [], journey, stable, canary, previous, checks = [], hooks = [], failed = [], requests = [], resets = [], approved, promoted, paused, conditions = [] } = status ?? {}
   return {
     name: metadata.name, namespace: metadata.namespace, phase, message, decisions,
-    inputs: { steps: spec.steps, onFailure: spec.onFailure ?? unset(journey?.defaults, 0).onFailure, paused, approved, promoted, stable, canary, previous, failed, journey, checks, requests, resets, conditions: conditions.filter(isFact) },
+    inputs: { steps: spec.steps, onFailure: spec.onFailure ?? unset(journey?.defaults, 0).onFailure, paused, approved, promoted, stable, canary, previous, failed, journey, checks, hooks, requests, resets, conditions: conditions.filter(isFact) },
   }
 }
 
@@ -54,6 +54,7 @@ export function renderExplanation(rollout: RolloutObject, now: number, options: 
     ...section('What was decided, and why', decisions(status, now)),
     ...section('What it rests on', inputs(rollout, status, now)),
     ...section('Checks', checks(rollout, status, now)),
+    ...section('Hooks', hooks(rollout, status, now)),
     ...section('What people asked', status.requests.map(one => [when(one.at, now), `${one.action} by ${one.by ?? 'somebody'}${one.verified === true ? '' : ' (unverified)'}: ${one.answer}, ${one.message}`])),
     ...section('What else is known', status.conditions.filter(isFact).map(one => [one.type, one.message])),
   ]
@@ -118,6 +119,13 @@ function checks({ spec }: RolloutObject, status: RolloutStatus, now: number): Ro
     const action = wanted?.onFailure ?? spec.onFailure ?? given.onFailure
     const failing = check.failures === 0 ? '' : `; ${check.failures} bad in a row, ${action} at ${limit + 1}`
     return [check.name, `${check.verdict} since ${ago(check.since, now)}: ${check.value ?? 'no value'} against ${check.bound}${sample}${failing}${check.message === undefined ? '' : `; ${check.message}`}; last asked ${ago(check.at, now)}`]
+  })
+}
+
+function hooks({ spec }: RolloutObject, status: RolloutStatus, now: number): Row[] {
+  return (status.hooks ?? []).map(({ name, when, state, message, since, at, id }) => {
+    const host = hostOf(spec, name)
+    return [name, `${when}${host === undefined ? '' : ` at ${host}`}: ${state}${at === undefined ? '' : ` since ${ago(at, now)}`}${message === undefined ? '' : `, ${message}`}; asked ${ago(since, now)} as ${id}`]
   })
 }
 

@@ -1,9 +1,10 @@
-/** `sluice generate`: writes what is generated from schemas (crds/*.yaml, docs/api.md, and the schemas and pages of webhooks and the configuration file), from meters and log keys, and from the alerts. */
+/** `sluice generate`: writes what is generated from schemas (crds/*.yaml, docs/api.md, and the schemas and pages of webhooks, hooks and the configuration file), from meters and log keys, and from the alerts. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parse, stringify } from 'yaml'
 import { chartSchema, configurationReference, configurationSchema } from '../configuration/reference.ts'
+import { hookSchema } from '../notify/hook.ts'
 import { webhookSchema } from '../notify/webhook.ts'
 import { crds } from '../rollout/crd.ts'
 import { reference } from '../rollout/reference.ts'
@@ -16,7 +17,7 @@ const home = fileURLToPath(new URL('../..', import.meta.url))
 export function generated(): { readonly path: string; readonly text: string }[] {
   return [
     ...crds().map(({ file, yaml }) => ({ path: `crds/${file}`, text: yaml })),
-    { path: 'docs/api.md', text: reference() }, { path: 'docs/webhook.schema.json', text: webhookSchema() },
+    { path: 'docs/api.md', text: reference() }, { path: 'docs/webhook.schema.json', text: webhookSchema() }, { path: 'docs/hook.schema.json', text: hookSchema() },
     { path: 'docs/config-reference.md', text: configurationReference() }, { path: 'docs/config.schema.json', text: configurationSchema() },
     { path: chartValues, text: withConfiguration(readFileSync(join(home, chartValues), 'utf8')) },
     { path: 'docs/observability-reference.md', text: observabilityReference() },

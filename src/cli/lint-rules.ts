@@ -3,6 +3,7 @@ import { readTemplate } from '../analysis/template.ts'
 import { observe, type Observation } from '../controller/observe.ts'
 import type { Position } from '../configuration/positions.ts'
 import type { Kind, World } from '../controller/world.ts'
+import { hostNeedsAllowance } from '../notify/address.ts'
 import { defaults } from '../rollout/defaults.ts'
 import { formatDuration } from '../rollout/duration.ts'
 import type { KubeObject } from '../rollout/objects.ts'
@@ -53,7 +54,7 @@ export function findings(all: readonly Given[], settings: LintSettings): { reado
     if (problems.length > 0) found.push(...beside.filter(({ rule }) => ['WorkloadMissing', 'HPATargetsWorkload', 'ReplicasContested'].includes(rule)))
     else {
       rollouts.push({ given, plan: observation.plan })
-      found.push(...steps(given, observation.plan), ...beside)
+      found.push(...steps(given, observation.plan), ...hooks(given, observation.plan, settings), ...beside)
     }
   }
   return { findings: found, rollouts }
@@ -121,6 +122,17 @@ function steps(given: Given, { steps, checks, noData, scrapeIntervalMs }: Plan):
   const none = checks.length > 0 ? [] : [finding(given, 'Note', 'NoChecks', 'spec.analysis is missing: releases rest on readiness, holds and approvals alone', 'spec')]
   const passes = noData.action === 'Pass' && checks.length > 0 ? [finding(given, 'Warning', 'NoDataPasses', `spec.analysis.noData: without requests a version passes after ${formatDuration(noData.deadlineMs)}, whatever it does to the first ones`, 'spec.analysis.noData')] : []
   return [...short, ...none, ...passes]
+}
+
+/** Whom the administrator must allow, and who cannot tell by whom it is called. */
+function hooks(given: Given, plan: Plan, { clusterDomain }: LintSettings): Finding[] {
+  return plan.hooks.flatMap(({ name, url, host, secretRef }, index) => {
+    const parsed = URL.parse(url)
+    const inside = parsed && hostNeedsAllowance(parsed, clusterDomain)
+    const allow = inside ? [finding(given, 'Note', 'HookHostToAllow', `spec.hooks[${index}].url: ${host} ${inside.why}, so the controller must be started with ${inside.flag}`, `spec.hooks[${index}].url`)] : []
+    const unsigned = secretRef ? [] : [finding(given, 'Note', 'HookUnsigned', `spec.hooks[${index}]: without secretRef ${name} cannot tell that it is Sluice who calls`, `spec.hooks[${index}].name`)]
+    return [...allow, ...unsigned]
+  })
 }
 
 interface Beside extends Seen {

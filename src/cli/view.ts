@@ -52,6 +52,7 @@ export function renderRollout(rollout: RolloutObject, now: number, options: View
     ...steps(scene),
     ...traffic(scene),
     ...checks(scene),
+    ...hooks(scene),
     ...pods(scene),
     ...outcome(scene),
     ...next(scene),
@@ -181,6 +182,24 @@ function curve(values: readonly number[] | undefined): string {
   const low = Math.min(...values)
   const range = Math.max(...values) - low
   return values.slice(-10).map(v => bars[range === 0 ? 1 : Math.round(((v - low) / range) * (bars.length - 1))]).join('')
+}
+
+/** Calls of this moment: who has agreed, and who is waited for. */
+function hooks({ status, spec, now, columns, c }: Scene): string[] {
+  return (status.hooks ?? []).flatMap((entry, index) => {
+    const words = { Agreed: 'agreed', Refused: 'refuses', Error: 'does not answer', Awaited: entry.message === undefined ? 'asked' : 'puts it off' }[entry.state]
+    const color = { Agreed: c.green, Refused: c.red, Error: c.yellow, Awaited: c.yellow }[entry.state]
+    const age = elapsed(entry.at ?? entry.since, now)
+    const said = entry.state === 'Agreed' || entry.message === undefined ? '' : `: ${clean(entry.message)}`
+    const host = hostOf(spec, entry.name)
+    const text = `${clean(entry.name)}   ${entry.when}${host === undefined ? '' : ` at ${host}`}   ${words}${age === undefined ? '' : ` since ${span(age)}`}${said}`
+    return labelledParts(index === 0 ? 'hooks' : '', color(text).split(' '), ' ', columns)
+  })
+}
+/** All of a hook's URL that is shown. */
+export function hostOf(spec: RolloutSpec, name: string): string | undefined {
+  const url = spec.hooks?.find(hook => hook.name === name)?.url
+  return url === undefined ? undefined : URL.parse(url)?.host
 }
 
 function pods({ options, columns, c, status }: Scene): string[] {

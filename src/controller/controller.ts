@@ -3,13 +3,15 @@ import type { KubeApi } from '../kube/api.ts'
 import { eventRecorder, type EventOutcome } from '../kube/events.ts'
 import { startLease, type Lease } from '../kube/lease.ts'
 import type { Settings } from '../rollout/decision.ts'
+import type { HookAnswer, HookCall } from '../rollout/hooks/call.ts'
+import { pointOf } from '../rollout/hooks/index.ts'
 import type { PlanSettings } from '../rollout/plan.ts'
 import type { Note } from '../rollout/schema.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Log } from '../telemetry/log.ts'
 import { noMeters, type Meters } from '../telemetry/meters.ts'
 import { startCaches, type Caches } from './caches.ts'
-import { Fetcher, type Source } from './fetch.ts'
+import { Fetcher, ofMetrics, type Source } from './fetch.ts'
 import { gauges } from './gauges.ts'
 import { goneRollouts, type Absences } from './gone.ts'
 import { Metering } from './metering.ts'
@@ -40,7 +42,7 @@ export interface ControllerOptions {
   readonly meters?: Meters
   /** How the digest of a Secret is made, so that nobody guesses from it. Unset: slowly. */
   readonly derive?: Derive
-  /** How messages are sent. Unset: to public addresses only. */
+  /** How messages are sent and hooks are called. Unset: to public addresses only. */
   readonly notify?: NotifyOptions
 }
 export interface Controller {
@@ -80,7 +82,7 @@ export function startController(options: ControllerOptions): Controller {
     onBug: (key, error) => log.error({ ...named(key), err: error }, 'a pass threw: this is a bug of Sluice, please report it with this line'),
     onFlood: key => log.warn(named(key), 'its objects change again and again, so it is looked at more slowly: does another controller write the same fields?'),
   })
-  const fetcher = new Fetcher({ clock, source: metering.source(options.source), wake: key => leading && queue.add(key, 'Closing') })
+  const fetcher = new Fetcher({ clock, ...ofMetrics, source: metering.source(options.source), wake: key => leading && queue.add(key, 'Closing') })
   const originals = new Originals({ api, clock, random, derive: options.derive, wake: key => leading && queue.add(key, 'Rest') })
   const teller = new Teller({ clock, log, publish: publisher(api, options, meters) })
   const caches: Caches = startCaches({
@@ -98,8 +100,14 @@ export function startController(options: ControllerOptions): Controller {
     stateChanged: () => everything(),
   })
   const notifying = putTogether({ ...options.notify, meters, api, clock, log, random, world: caches, clusterDomain: settings.clusterDomain, wake: key => leading && queue.add(key, 'Rest') })
+  const hooks = new Fetcher<HookCall, HookAnswer>({
+    // Each host has places of its own where calls are made.
+    clock, source: notifying.hooks, line: () => 'hooks', atOnce: Infinity, broken: error => ({ state: 'Error', message: String(error) }),
+    // A test that has failed takes traffic away; gates only give more.
+    wake: (key, { hook }) => leading && queue.add(key, pointOf(hook.when).kind === 'Evidence' ? 'Closing' : 'Rest'),
+  })
   const mayRaise = () => leading && (lease === undefined || lease.mayRaise())
-  const ownSurroundings = surroundings({ api, clock, log, settings: () => settings, caches, fetcher, teller, notifying, originals, mayRaise, clockOffsetMs: offset, sightings, isGone: key => gone.has(key), forget })
+  const ownSurroundings = surroundings({ api, clock, log, settings: () => settings, caches, fetcher, hooks, teller, notifying, originals, mayRaise, clockOffsetMs: offset, sightings, isGone: key => gone.has(key), forget })
   const around = metering.around(ownSurroundings, fetcher)
   const unread = meters.read(() => gauges({ world: caches, queue, metering, leading: () => leading }))
 
@@ -120,6 +128,7 @@ export function startController(options: ControllerOptions): Controller {
     sightings.delete(key)
     fetcher.forget(key)
     originals.forget(key)
+    hooks.forget(key)
     const uid = uids.get(key)
     uids.delete(key)
     if (uid === undefined) return
@@ -147,6 +156,7 @@ export function startController(options: ControllerOptions): Controller {
     absences.clear()
     fetcher.stop()
     originals.stop()
+    hooks.stop()
     teller.stop()
     notifying.stop()
     // A new lead begins with what is there then.

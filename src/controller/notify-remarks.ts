@@ -1,6 +1,7 @@
 /** What the condition `NotificationsFailing` says of the channels of a Rollout. Pure. */
 import type { Seen } from '../rollout/seen.ts'
-import type { Trouble } from './notify-channel.ts'
+import { hookOf, isHook } from './hook-name.ts'
+import type { Trouble } from './secrets.ts'
 
 export type Remark = Seen['remarks'][number]
 /** Of a condition what is needed to keep it over a restart. */
@@ -27,7 +28,7 @@ export function remarkOf({ channel, trouble, lost }: Failing, now: number): Rema
   const late = trouble !== undefined && (trouble.what.state === 'Failed' || now - trouble.since >= quietFor)
   if (!late && lost === undefined) return []
   const since = late ? `${trouble.what.message}; tried again, each message for a day` : undefined
-  const message = `channel ${channel}: ${[lost, since].filter(part => part !== undefined).join('; ')}`
+  const message = `${isHook(channel) ? `hook ${hookOf(channel).name}` : `channel ${channel}`}: ${[lost, since].filter(part => part !== undefined).join('; ')}`
   return [{ type: conditionType, reason: lost === undefined ? trouble!.what.reason : 'GaveUp', message }]
 }
 /** The condition as an earlier process has left it. */

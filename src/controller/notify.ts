@@ -7,9 +7,10 @@ import type { Outcome } from '../notify/post.ts'
 import { eventOf, type Note, type Notifications } from '../rollout/schema.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Log } from '../telemetry/log.ts'
-import type { Pace, Trouble } from './notify-channel.ts'
+import type { Pace } from './notify-channel.ts'
 import { Desk } from './notify-desk.ts'
 import { remarkOf, shown, standing, type Remark, type Standing } from './notify-remarks.ts'
+import type { Trouble } from './secrets.ts'
 import type { About } from './tell.ts'
 
 export interface NotifierOptions {

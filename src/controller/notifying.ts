@@ -1,23 +1,26 @@
 /** Notifications put together: what the loop tells them, and what passes read back. */
 import type { KubeApi } from '../kube/api.ts'
 import { gate } from '../metrics/gate.ts'
-import { poster, type Post } from '../notify/post.ts'
+import { caller, posting as postingBy, type Call, type Post } from '../notify/post.ts'
 import type { KubeObject } from '../rollout/objects.ts'
 import { notifications as schema, type Note, type Notifications, type RolloutStatus } from '../rollout/schema.ts'
 import type { Seen } from '../rollout/seen.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Meters } from '../telemetry/meters.ts'
+import { isHook } from './hook-name.ts'
+import { Hooks, subscriptions } from './hooks.ts'
 import { Channels } from './notify-channel.ts'
 import { Tester } from './notify-test.ts'
 import { Notifier } from './notify.ts'
+import { Secrets } from './secrets.ts'
 import type { About } from './tell.ts'
 import type { Changed } from './wakes.ts'
 import type { World } from './world.ts'
 
 export interface NotifyOptions {
   /** Unset: real requests, to public addresses only. */
-  readonly post?: Post
+  readonly call?: Call
   /** What messages call this cluster now. */
   readonly cluster?: () => string | undefined
 }
@@ -32,6 +35,8 @@ export interface NotifyingOptions extends NotifyOptions {
   readonly wake: (key: string) => void
 }
 export interface Notifying {
+  /** Who calls hooks. */
+  readonly hooks: Pick<Hooks, 'ask'>
   /** After a pass. */
   tell(about: About, rollout: KubeObject | undefined, outbox: readonly Note[]): void
   /** Of these delivered notes those that no channel waits for. */
@@ -49,20 +54,23 @@ export interface Notifying {
 /** Requests under way at once, over all channels. */
 const mostAtOnce = 16
 
-export function notifying({ api, clock, log, meters, random, world, wake, cluster, clusterDomain, post }: NotifyingOptions): Notifying {
+export function notifying({ api, clock, log, meters, random, world, wake, cluster, clusterDomain, call: given }: NotifyingOptions): Notifying {
   const places = gate(mostAtOnce)
-  const posting: Post = post ?? poster({ rules: { allowedHosts: [], clusterDomain } }, () => clock.now())
+  const call = given ?? caller({ rules: { allowedHosts: [], clusterDomain } }, () => clock.now())
+  const named = cluster === undefined ? {} : { cluster }
+  const secrets = new Secrets(api, clock)
+  const hooks = new Hooks({ clock, meters, random, secrets, world, call, ...named })
+  const posting = postingBy(call)
   const counted: Post = async letter => {
     const outcome = await places(() => posting(letter))
     meters.count('sluice_messages_total', { result: outcome.state })
     return outcome
   }
-  const channels = new Channels({ api, clock, world, post: counted })
-  const named = cluster === undefined ? {} : { cluster }
+  const channels = new Channels({ secrets, clock, world, post: counted })
   const notifier = new Notifier({
     clock, log, random, wake, ...named,
-    send: (namespace, channel, message) => channels.send(namespace, channel, message),
-    check: (namespace, channel) => channels.check(namespace, channel),
+    send: (namespace, channel, message) => (isHook(channel) ? hooks.tell(namespace, channel, message) : channels.send(namespace, channel, message)),
+    check: (namespace, channel) => (isHook(channel) ? hooks.check(namespace, channel) : channels.check(namespace, channel)),
     pace: (namespace, channel) => channels.pace(namespace, channel),
   })
   const tester = new Tester({
@@ -76,6 +84,7 @@ export function notifying({ api, clock, log, meters, random, world, wake, cluste
     },
   })
   return {
+    hooks,
     tell: (about, rollout, outbox) => notifier.tell(about, outbox, wantedBy(rollout), conditionsOf(rollout)),
     settled: (rollout, ids) => ids.filter(id => notifier.settled(rollout.metadata.uid ?? '', id, wantedBy(rollout).length > 0)),
     remarks: rollout => (wantedBy(rollout).length === 0 ? [] : notifier.remarks(rollout.metadata.uid ?? '', conditionsOf(rollout))),
@@ -104,7 +113,7 @@ export function notifying({ api, clock, log, meters, random, world, wake, cluste
 /** What the Rollout asks for, also where the rest of its spec is invalid: then somebody should hear of it all the more. */
 function wantedBy(rollout: KubeObject | undefined): Notifications {
   const wanted = schema.safeParse(rollout?.spec?.notifications ?? [])
-  return wanted.success ? wanted.data : []
+  return [...(wanted.success ? wanted.data : []), ...subscriptions(rollout)]
 }
 function conditionsOf(rollout: KubeObject | undefined): RolloutStatus['conditions'] {
   return (rollout?.status as RolloutStatus | undefined)?.conditions ?? []

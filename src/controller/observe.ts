@@ -34,6 +34,7 @@ export interface Raw {
 /** What the loop knows beside the caches. */
 export interface Known {
   readonly readings?: readonly Reading[]
+  readonly hookAnswers?: Seen['hookAnswers']
   readonly delivered?: readonly string[]
   /** Facts that no object tells: channels that do not work. */
   readonly remarks?: Seen['remarks']
@@ -81,6 +82,7 @@ export function observeRollout(world: World, rollout: KubeObject, settings: Sett
     requests: requestsSeen(scope),
     readings: known.readings ?? [],
     ...(templates.length > 0 ? { templates } : {}),
+    ...(known.hookAnswers && known.hookAnswers.length > 0 ? { hookAnswers: known.hookAnswers } : {}),
     ...(known.delivered ? { delivered: known.delivered } : {}),
     ...(known.clockOffsetMs === undefined ? {} : { clockOffsetMs: known.clockOffsetMs }),
     dependencies: dependenciesSeen(scope),

@@ -4,6 +4,7 @@ import type { Failure } from '../kube/api.ts'
 import type { Action } from '../rollout/actions.ts'
 import type { Decision } from '../rollout/decision.ts'
 import { iso } from '../rollout/duration.ts'
+import type { HookCall } from '../rollout/hooks/call.ts'
 import type { KubeObject } from '../rollout/objects.ts'
 import type { Note, RolloutStatus } from '../rollout/schema.ts'
 import type { Seen } from '../rollout/seen.ts'
@@ -14,7 +15,7 @@ import type { Lane, Next } from './queue.ts'
 export interface Observed {
   readonly seen: Seen
   decide(now: number): Decision
-  /** What to ask the metric source from now on; `status` is the one that was just committed, or the one that was seen. */
+  /** What to ask the metric source and hooks from now on; `status` is the one that was just committed, or the one that was seen. */
   ask(status: RolloutStatus | undefined, now: number): Asked
   /** One write with the preconditions of what this pass saw. */
   act(action: Action): Promise<Done>
@@ -25,6 +26,8 @@ export interface Observed {
 export type Done = { readonly ok: true } | Failure
 export interface Asked {
   readonly questions: readonly Question[]
+  /** Of hooks; each answer wakes, so nothing here has to. */
+  readonly calls: readonly HookCall[]
   /** Unix ms at which `ask` would name a later question. */
   readonly changesAt?: number
 }
@@ -40,7 +43,8 @@ export interface Surroundings {
   readonly commit: (seen: Committing, next: RolloutStatus) => Promise<CommitOutcome>
   /** Puts a Rollout as the server answered it into the cache, so that the next pass sees its own write. */
   readonly remember: (object: KubeObject) => void
-  readonly questions: (key: string, questions: readonly Question[]) => void
+  /** From now on this is asked; undefined: nothing. */
+  readonly ask: (key: string, asked: Asked | undefined) => void
   readonly tell: (seen: Seen, status: RolloutStatus | undefined, fresh: readonly Note[]) => void
   /** Something that people must hear although no status could say it. */
   readonly alert: (seen: Seen, what: Alert) => void
@@ -56,7 +60,7 @@ export type Alert =
 export async function reconcile(key: string, lane: Lane, around: Surroundings): Promise<Next> {
   const observed = around.observe(key, around.now())
   if (observed === undefined) {
-    around.questions(key, [])
+    around.ask(key, undefined)
     return {}
   }
   const { seen } = observed
@@ -68,7 +72,7 @@ export async function reconcile(key: string, lane: Lane, around: Surroundings): 
   const status = committed?.outcome === 'Won' ? (committed.object.status as RolloutStatus) : seen.status
   if (won) around.tell(seen, status, committed === undefined ? [] : decision.notes)
   const asked = observed.ask(status, around.now())
-  around.questions(key, asked.questions)
+  around.ask(key, asked)
   return next(lane, earliest(decision.wakeAt, asked.changesAt), lowered, committed, raised)
 }
 

@@ -4,6 +4,7 @@ import { dropOwnership } from '../kube/ownership.ts'
 import { ask } from '../rollout/ask.ts'
 import { decide, decideGone } from '../rollout/decide.ts'
 import type { Settings } from '../rollout/decision.ts'
+import { calls, type HookAnswer, type HookCall } from '../rollout/hooks/call.ts'
 import { quietCheck } from '../rollout/procedure.ts'
 import { keptServing } from '../rollout/removal.ts'
 import type { KubeObject } from '../rollout/objects.ts'
@@ -31,6 +32,7 @@ export interface SurroundingsOptions {
   readonly settings: () => Settings
   readonly caches: Caches
   readonly fetcher: Fetcher
+  readonly hooks: Fetcher<HookCall, HookAnswer>
   readonly teller: Teller
   readonly notifying: Notifying
   readonly originals: Originals
@@ -48,7 +50,7 @@ type SeenNow = Extract<Observation, { state: 'Seen' }>
 
 /** The surroundings of every pass of this process. */
 export function surroundings(options: SurroundingsOptions): Surroundings {
-  const { api, clock, caches, fetcher, teller, notifying, originals } = options
+  const { api, clock, caches, fetcher, hooks, teller, notifying, originals } = options
   const kept = new Map<string, string>()
   /** Said once by this process, since there is no status left that could say it. */
   const sayKept = (key: string, { seen, plan }: SeenNow, now: number): void => {
@@ -63,7 +65,10 @@ export function surroundings(options: SurroundingsOptions): Surroundings {
     mayRaise: options.mayRaise,
     commit: (seen, next) => commit(api, seen, next),
     remember: object => caches.apply('Rollout', object),
-    questions: (key, questions) => fetcher.update(key, questions),
+    ask(key, asked) {
+      fetcher.update(key, asked?.questions ?? [])
+      hooks.update(key, asked?.calls ?? [])
+    },
     tell(seen, status, fresh) {
       teller.tell(about(seen), status, fresh)
       notifying.tell(about(seen), caches.get('Rollout', seen.rollout.namespace, seen.rollout.name), status?.outbox ?? [])
@@ -75,7 +80,7 @@ export function surroundings(options: SurroundingsOptions): Surroundings {
       const rollout = caches.get('Rollout', ...split(key))
       const told = rollout === undefined ? {} : { delivered: notifying.settled(rollout, teller.delivered(rollout.metadata.uid ?? '')), remarks: notifying.remarks(rollout) }
       const contents: Contents = (namespace, object) => originals.content(namespace, object)
-      const known = { readings: fetcher.readings(key), ...told, contents, clockOffsetMs: options.clockOffsetMs() }
+      const known = { readings: fetcher.readings(key), hookAnswers: hooks.readings(key), ...told, contents, clockOffsetMs: options.clockOffsetMs() }
       const settings = options.settings()
       const look = () => observe(caches, key, settings, memory, now, known)
       let observation = look()
@@ -115,7 +120,7 @@ function observed(observation: SeenNow, options: SurroundingsOptions, settings: 
     seen,
     committing: { resource, namespace, name, uid, sequence: seen.status?.sequence },
     decide: now => (rollout === 'Gone' ? decideGone(seen, plan, settings, now) : decide(seen, plan, settings, now, problems)),
-    ask: (status, now) => (rollout === 'Gone' ? { questions: [] } : asked({ ...seen, status }, observation, settings, now)),
+    ask: (status, now) => (rollout === 'Gone' ? { questions: [], calls: [] } : asked({ ...seen, status }, observation, settings, now)),
     async act(action) {
       const result = await act(api, raw, action, context(options, clock.now()))
       if (!result.ok && result.reason === 'Conflict' && action.type === 'CreateRevision') options.originals.reread(`${namespace}/${name}`)
@@ -130,7 +135,7 @@ function asked(seen: Seen, { plan }: SeenNow, settings: Settings, now: number): 
   // The next slot of each question begins one interval after the present one.
   const interval = (check: string) => (check === quietCheck ? plan.scrapeIntervalMs : plan.intervalMs)
   const slots = questions.map(({ at, check }) => (at > now ? at : at + interval(check)))
-  return { questions, ...(slots.length === 0 ? {} : { changesAt: Math.max(now + 1, Math.min(...slots)) }) }
+  return { questions, calls: calls(seen, plan, now), ...(slots.length === 0 ? {} : { changesAt: Math.max(now + 1, Math.min(...slots)) }) }
 }
 
 /** Where writes leave their answers. */

@@ -49,6 +49,15 @@ export async function judge(url: URL, rules: AddressRules, resolve: Resolve): Pr
   return { ok: true, addresses }
 }
 
+/** What of a URL can be said without asking the DNS: why it is not called unless the administrator allows its host, and the flag that allows it. */
+export function hostNeedsAllowance(url: URL, clusterDomain: string): { readonly why: string; readonly flag: string } | undefined {
+  const host = hostOf(url)
+  const flag = `--allow-host ${isIP(host) === 6 ? url.hostname : host}:${portOf(url)}`
+  if (isIP(host) !== 0 && !isPublic(host)) return { why: 'is a private, loopback or link-local address', flag }
+  if (isIP(host) === 0 && isClusterName(host, clusterDomain)) return { why: 'is a name inside the cluster', flag }
+  return url.protocol === 'http:' ? { why: 'would be called without TLS', flag } : undefined
+}
+
 function refused(reason: 'URLInvalid' | 'HostNotAllowed' | 'HostUnknown', message: string): Judged {
   return { ok: false, reason, message }
 }

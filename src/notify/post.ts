@@ -1,6 +1,6 @@
 /**
- * One POST to a receiver that somebody else chose: judged and pinned address, no redirects, caps on time and on what is read. Nothing of the answer but its
- * status and a known word gets out.
+ * One POST to a receiver that somebody else chose: judged and pinned address, no redirects, caps on time and on what is read. Of the answer to a message
+ * nothing but its status and a known word gets out.
  */
 import { lookup } from 'node:dns/promises'
 import { Agent, request, type Dispatcher } from 'undici'
@@ -18,7 +18,23 @@ export interface Letter {
   readonly url: string
   readonly body: string
   readonly headers: Readonly<Record<string, string>>
+  /** In place of the time-out of all. */
+  readonly timeoutMs?: number
 }
+/** What came back, or why nothing did. */
+export type Reply =
+  | {
+      readonly state: 'Answered'
+      /** HTTP status; 1xx are never told. */
+      readonly status: number
+      /** Content-Type; empty where there is none. */
+      readonly type: string
+      /** The beginning of the body as it came, raw; always empty for a 2xx. */
+      readonly text: string
+      readonly retryAfterMs?: number
+    }
+  | { readonly state: 'Busy' | 'Failed'; readonly reason: string; readonly message: string }
+export type Call = (letter: Letter) => Promise<Reply>
 /**
  * Delivered, or why not. Failed: as it is, it will not work, and somebody must change something (it is tried again all the same). Busy: later.
  * Refused: this body is not taken. `message` continues the name of the channel and holds no secret.
@@ -28,13 +44,14 @@ export type Outcome =
   | { readonly state: 'Busy' | 'Failed' | 'Refused'; readonly reason: string; readonly message: string; readonly retryAfterMs?: number }
 export type Post = (letter: Letter) => Promise<Outcome>
 
-const longestAnswer = 4096
+/** Bytes of an answer that are read. */
+const longestText = 1024
 const resolveAll: Resolve = async (host) => (await lookup(host, { all: true })).map(({ address, family }) => ({ address, family: family === 6 ? 6 : 4 }))
 
-/** A sender under these rules. It never rejects. `now` (Unix ms) reads a Retry-After that is a date. */
-export function poster(options: PostOptions, now: () => number): Post {
-  const timeoutMs = options.timeoutMs ?? 10_000
+/** A caller under these rules. It never rejects. `now` (Unix ms) reads a Retry-After that is a date. */
+export function caller(options: PostOptions, now: () => number): Call {
   return async (letter) => {
+    const timeoutMs = letter.timeoutMs ?? options.timeoutMs ?? 10_000
     const url = URL.parse(letter.url)
     if (url === null) return { state: 'Failed', reason: 'URLInvalid', message: 'the URL is not a URL; write it as https://host/path' }
     const signal = AbortSignal.timeout(timeoutMs)
@@ -42,7 +59,7 @@ export function poster(options: PostOptions, now: () => number): Post {
     if (judged === 'TimedOut') return busy('TimedOut', `the name ${url.hostname} was not resolved within ${timeoutMs / 1000} seconds`)
     if (!judged.ok) return { state: judged.reason === 'HostUnknown' ? 'Busy' : 'Failed', reason: judged.reason, message: judged.message }
     const connect = { lookup: pinned(judged.addresses), timeout: timeoutMs }
-    const agent = new Agent({ connect, connections: 1, pipelining: 0, maxResponseSize: longestAnswer, maxHeaderSize: 16_384 })
+    const agent = new Agent({ connect, connections: 1, pipelining: 0, maxHeaderSize: 16_384 })
     try {
       return await send(agent, url, letter, signal, now)
     } catch (error) {
@@ -51,6 +68,16 @@ export function poster(options: PostOptions, now: () => number): Post {
       // A receiver that never ends its answer must not keep the connection.
       void agent.destroy()
     }
+  }
+}
+/** A sender of messages: a caller that tells an answer's status and known words, and nothing else of it. */
+export function poster(options: PostOptions, now: () => number): Post {
+  return posting(caller(options, now))
+}
+export function posting(call: Call): Post {
+  return async (letter) => {
+    const reply = await call(letter)
+    return reply.state === 'Answered' ? answered(reply, new URL(letter.url)) : reply
   }
 }
 
@@ -62,44 +89,54 @@ function pinned(addresses: readonly Address[]) {
   }
 }
 
-async function send(dispatcher: Dispatcher, url: URL, { body, headers }: Letter, signal: AbortSignal, now: () => number): Promise<Outcome> {
+async function send(dispatcher: Dispatcher, url: URL, { body, headers }: Letter, signal: AbortSignal, now: () => number): Promise<Reply> {
   const answer = await request(url, {
     method: 'POST', dispatcher, signal, body,
     headers: { 'content-type': 'application/json; charset=utf-8', 'user-agent': `sluice/${packageJson.version}`, ...headers },
   })
   const { statusCode: status } = answer
+  const type = String(answer.headers['content-type'] ?? '')
   if (status >= 200 && status < 300) {
     // It is taken, whatever else there is to read.
     answer.body.on('error', () => {}).destroy()
-    return { state: 'Delivered' }
+    return { state: 'Answered', status, type, text: '' }
   }
-  const word = await knownWord(answer.body)
-  return answered(status, url, word, retryAfter(answer.headers['retry-after'], now()))
+  const after = retryAfter(answer.headers['retry-after'], now())
+  return { state: 'Answered', status, type, text: await beginning(answer.body), ...(after === undefined ? {} : { retryAfterMs: after }) }
+}
+
+/** What comes first, until it is long, late or broken. */
+async function beginning(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = []
+  try {
+    for await (const chunk of body) {
+      chunks.push(chunk)
+      if (chunks.reduce((sum, { length }) => sum + length, 0) >= longestText) break
+    }
+  } catch {
+    // What was read until then says enough.
+  }
+  return Buffer.concat(chunks).subarray(0, longestText).toString('utf8')
 }
 
 /** `no_service` and the like, which Slack says; anything else could be a page of somebody's intranet. */
-async function knownWord(body: AsyncIterable<Uint8Array>): Promise<string> {
-  try {
-    let text = ''
-    for await (const chunk of body) {
-      text += Buffer.from(chunk).toString('utf8')
-      if (text.length > 64) return ''
-    }
-    return /^[a-z]+(_[a-z]+){0,7}$/.test(text.trim()) ? ` (${text.trim()})` : ''
-  } catch {
-    return ''
-  }
+function knownWord(text: string): string {
+  return text.length <= 64 && /^[a-z]+(_[a-z]+){0,7}$/.test(text.trim()) ? ` (${text.trim()})` : ''
 }
 
-function answered(status: number, url: URL, word: string, retryAfterMs: number | undefined): Outcome {
-  const said = `${url.host} answered ${status}${word}`
+function answered({ status, text, retryAfterMs }: Extract<Reply, { state: 'Answered' }>, url: URL): Outcome {
+  if (status >= 200 && status < 300) return { state: 'Delivered' }
+  const said = `${url.host} answered ${status}${knownWord(text)}`
   const after = retryAfterMs === undefined ? {} : { retryAfterMs }
   if (status === 429) return { ...busy('Throttled', said), ...after }
   if (status >= 500 || status === 408 || status === 425) return { ...busy('ServerError', said), ...after }
-  if (status >= 300 && status < 400)
-    return { state: 'Failed', reason: 'Redirected', message: `${said}, and redirects are not followed: write the URL that it leads to` }
+  if (status >= 300 && status < 400) return { state: 'Failed', reason: 'Redirected', message: redirected(url, status) }
   if (status === 400 || status === 413 || status === 422) return { state: 'Refused', reason: 'MessageRefused', message: `${said}: it does not take this message` }
   return { state: 'Failed', reason: 'Rejected', message: `${said}: look whether the URL is still the right one and whether the receiver is set up for it` }
+}
+/** What to do about a redirect, which nobody follows. */
+export function redirected(url: URL, status: number): string {
+  return `${url.host} answered ${status}, and redirects are not followed: write the URL that it leads to`
 }
 function busy(reason: string, message: string): { readonly state: 'Busy'; readonly reason: string; readonly message: string } {
   return { state: 'Busy', reason, message }
@@ -122,7 +159,7 @@ const sayings: Readonly<Record<string, string>> = {
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'has a certificate that nobody trusts',
   ERR_TLS_CERT_ALTNAME_INVALID: 'has a certificate for another name',
 }
-function failure(error: unknown, url: URL, timeoutMs: number): Outcome {
+function failure(error: unknown, url: URL, timeoutMs: number): Reply {
   if ((error as Error)?.name === 'TimeoutError') return busy('TimedOut', `${url.host} did not answer within ${timeoutMs / 1000} seconds`)
   const code = codeOf(error)
   return busy('Unreachable', `${url.host} ${sayings[code] ?? `could not be called (${code})`}`)

@@ -1,6 +1,7 @@
 /** Conditions and the message: kstatus reads Ready, Reconciling and Stalled; people read the rest. */
 import { adoptionBlockers, workloadMissing } from './adoption.ts'
 import { iso } from './duration.ts'
+import { hookFacts } from './hooks/consult.ts'
 import { flipDeadline, mayNotRaise } from './journey.ts'
 import { inJourney, type Pass, revisionNamed, shareOf, stableBroken, target, wantedCount } from './pass.ts'
 import { gone } from './procedure.ts'
@@ -88,6 +89,7 @@ function remarks(pass: Pass): Claim[] {
   }
   say('ReplicasContested', 'ScaledByGitOps', contested(pass))
   if (!['Blocked', 'Adopting', 'Removing'].includes(next.phase)) say('ReplicasContested', 'ScaledByAutoscaler', autoscaled(pass)?.message)
+  for (const { type, reason, message } of hookFacts(pass)) say(type, reason, message)
   if (next.phase === 'Held') say('Held', next.journey?.held?.reason ?? 'Held', next.journey?.held?.message ?? '')
   if (next.stable && !['Blocked', 'Adopting', 'Removing', 'Observing'].includes(next.phase) && stableBroken(pass))
     say('StableBroken', 'PodsNotReady', `${revisionNamed(seen, next.stable.revision)?.ready ?? 0} of ${wantedCount(pass)} pods of ${next.stable.revision} are ready: nothing is lowered onto it`)

@@ -163,6 +163,8 @@ function tidy(json: StructuralSchema): StructuralSchema {
     ...(maximum !== undefined && !unbounded.includes(maximum) && { maximum }),
     ...rest,
     ...(properties && { properties: Object.fromEntries(Object.entries(properties).map(([key, value]) => [key, tidy(value as StructuralSchema)])) }),
+    // A map; `false` stands for an object with nothing but its properties.
+    ...(typeof additionalProperties === 'object' && Object.keys(additionalProperties).length > 0 && { additionalProperties: tidy(additionalProperties) }),
     ...(items && { items: tidy(items) }),
     // Of an object with fields it only says that there are no others.
     ...(typeof additionalProperties === 'object' && !properties && { additionalProperties: tidy(additionalProperties) }),

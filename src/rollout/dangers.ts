@@ -2,13 +2,14 @@
 import { defaultsKept, stepAt } from './begin.ts'
 import { iso, ms } from './duration.ts'
 import { canaryCount, carries, close, closedBy, currentStep, decided, enter, expressed, hold, inJourney, journey, near, type Pass, present, revisionNamed, shareOf, target, wake } from './pass.ts'
+import { hookFails } from './hooks/consult.ts'
 import { beginWayBack, warm } from './outcome.ts'
 import { countRequests, failing, failureMessage } from './verdicts.ts'
 
 export function dangers(pass: Pass): void {
   if (!inJourney(pass.next)) return afterPromotion(pass)
   if (pass.next.phase === 'Closing' || pass.next.phase === 'Draining') return supersededWhileClosing(pass)
-  for (const danger of [closedElsewhere, verdictFails, otherRevision, canaryGone, readinessLost, weightsOfOthers, inputsEdited]) {
+  for (const danger of [closedElsewhere, verdictFails, testFails, otherRevision, canaryGone, readinessLost, weightsOfOthers, inputsEdited]) {
     danger(pass)
     if ((pass.next.phase as string) === 'Closing') return
   }
@@ -53,6 +54,14 @@ function verdictFails(pass: Pass): void {
   const message = failureMessage(failed.check)
   if (failed.action === 'Rollback') close(pass, 'RolledBack', 'CheckFailed', message, { check: failed.check.name })
   else if (pass.next.phase !== 'Flipping') hold(pass, 'CheckFailed', message)
+}
+
+/** A hook that accompanies the step has refused: one refusal is enough, for a test that has failed is no noise. */
+function testFails(pass: Pass): void {
+  const failed = hookFails(pass)
+  if (!failed) return
+  if (failed.hook.onFailure === 'Rollback') close(pass, 'RolledBack', 'HookRefused', failed.message)
+  else hold(pass, 'HookRefused', failed.message)
 }
 
 /** The template moved on, or back to stable. In Flipping the flip is finished first. */

@@ -6,6 +6,7 @@ import { conditions, message } from './conditions.ts'
 import { dangers, emergencies } from './dangers.ts'
 import type { Decision, Settings } from './decision.ts'
 import { describe } from './describe.ts'
+import { hookAnswers, keepHooks } from './hooks/consult.ts'
 import { iso, ms } from './duration.ts'
 import { awaitingApproval, flipping, holding, scaling, shifting, waiting } from './journey.ts'
 import { notes, posted } from './notes.ts'
@@ -31,6 +32,7 @@ export function decide(seen: Seen, plan: Plan, settings: Settings, now: number, 
     if (nothingStands(pass)) startAnew(pass)
     leaveObserving(pass)
     verdicts(pass)
+    hookAnswers(pass)
     requests(pass)
     if (problems.length === 0) dangers(pass)
     else emergencies(pass)
@@ -139,6 +141,7 @@ function conclude(pass: Pass): Decision {
   if (next.journey && !inJourney(next) && !next.journey.ended && next.phase !== 'Blocked' && next.phase !== 'Observing') next.journey = undefined
   // Written with the commit that ends Scaling and Shifting, not by one of its own.
   if (next.phase !== 'Scaling' && next.phase !== 'Shifting') scaleStatus(pass, shareOf(seen, next.canary?.revision))
+  keepHooks(pass)
   next.message = message(pass).slice(0, 1024)
   next.conditions = conditions(pass)
   next.writer = pass.settings.identity
@@ -173,14 +176,14 @@ function newTrouble({ seen, next }: Pass): boolean {
   return reason !== undefined && next.message.includes(`${reason}: `) && !seen.status?.message.includes(`${reason}: `)
 }
 /** Delivered notes leave the outbox with the next write, or a minute after the last one. */
-const moving = (status: RolloutStatus): unknown => [status.outbox.map((note) => note.id), status.message, status.conditions.map((condition) => condition.message), (inJourney(status) || status.phase === 'Observing') && [status.checks, status.journey?.weight.measured, status.journey?.requests]]
+const moving = (status: RolloutStatus): unknown => [status.outbox.map((note) => note.id), status.message, status.conditions.map((condition) => condition.message), status.hooks?.map(({ message }) => message), (inJourney(status) || status.phase === 'Observing') && [status.checks, status.journey?.weight.measured, status.journey?.requests]]
 /** Everything but what only moves. Keys in one order, absent like undefined. */
 function essence(status: RolloutStatus): unknown {
-  const { checks, journey, outbox: _, conditions: facts, ...rest } = status
+  const { checks, journey, outbox: _, conditions: facts, hooks, ...rest } = status
   // Data that arrives is no decision: only a failing verdict and a source that does not answer are written at once.
   const alarming = checks.map(({ name, verdict, failures, countedAt }) => ({ name, verdict: verdict === 'Fail' || verdict === 'Error' ? verdict : undefined, failures, countedAt }))
   const weight = journey && { ...journey.weight, measured: undefined }
-  return canonical({ ...rest, message: '', conditions: facts.map((fact) => ({ ...fact, message: '' })), sequence: 0, writtenAt: '', writer: '', checks: alarming, journey: journey && { ...journey, weight, ...(status.phase === 'Observing' ? { requests: undefined } : {}) } })
+  return canonical({ ...rest, hooks: hooks?.map(({ message: _words, ...call }) => call), message: '', conditions: facts.map((fact) => ({ ...fact, message: '' })), sequence: 0, writtenAt: '', writer: '', checks: alarming, journey: journey && { ...journey, weight, ...(status.phase === 'Observing' ? { requests: undefined } : {}) } })
 }
 function canonical(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(canonical)

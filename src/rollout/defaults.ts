@@ -18,6 +18,7 @@ export const defaults = {
   revisionHistoryLimit: 3,
   deletionPolicy: 'Restore',
   timeZone: 'Etc/UTC',
+  hookTimeoutMs: 10_000,
 } as const
 
 export interface Patience {

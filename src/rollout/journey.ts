@@ -3,8 +3,10 @@ import { kept } from './upkeep.ts'
 import { beginJourney, stepAt } from './begin.ts'
 import { describe } from './describe.ts'
 import { iso, ms } from './duration.ts'
+import { holdBegins, hooksBefore, hooksDuring, raiseAgreed } from './hooks/consult.ts'
 import { countRequests, missingData, notPassing, unanswered } from './verdicts.ts'
 import { canaryCount, close, closedBy, currentStep, enter, hold, journey, type Pass, patientSince, revisionNamed, shareOf, stableBroken, target, wake, wantedCount } from './pass.ts'
+import type { Phase } from './schema.ts'
 import { done, endpoints, inOrder, leads, propagated, quiet, ready, run, split, together, turned, waitFor, when, type Step } from './procedure.ts'
 import { windowState } from './schedule.ts'
 import { finish } from './outcome.ts'
@@ -32,7 +34,11 @@ function gates(pass: Pass): string | undefined {
   const reason = mayNotRaise(pass) ?? (lacking && `${lacking.key}: ${lacking.message ?? 'is missing'}`)
   if (reason) return reason
   const revision = pass.next.canary?.revision
-  if (promotedTo(pass, 0)) return undefined
+  const promoted = promotedTo(pass, 0)
+  return (promoted ? undefined : startGates(pass, revision)) ?? hooksBefore(pass, { to: 'Start', step: 0, from: 0, weight: 0 }, promoted)
+}
+/** What a person's promote takes the place of. */
+function startGates(pass: Pass, revision: string | undefined): string | undefined {
   const release = windowState(pass.plan.windows, pass.now)
   if (!release.open) {
     if (release.opensAt !== undefined) wake(pass, release.opensAt)
@@ -60,19 +66,26 @@ export function scaling(pass: Pass): void {
   const step = currentStep(pass)
   const count = canaryCount(pass, step)
   const canary = inOrder(ready(revision, count), doorOpened(revision, count))
-  const deadline = patientSince(pass, ms(journey(pass).step.since)) + pass.plan.progressDeadlineMs
+  const agreed = raiseAgreed(pass)
+  const since = Math.max(ms(journey(pass).step.since), typeof agreed === 'number' ? agreed : 0)
+  const deadline = patientSince(pass, since) + pass.plan.progressDeadlineMs
   const canaryReady = run(pass, canary)
   const stableReady = run(pass, stableFull)
   const reason = mayNotRaise(pass)
   if (!canaryReady || !stableReady) {
     // A gate that is closed takes as long as it takes: the deadline is for readiness alone.
-    if (reason) return crashing(pass, revision)
+    if (reason || agreed === 'Waiting') return crashing(pass, revision)
     wake(pass, deadline)
     if (pass.now >= deadline) return tooLate(pass, canaryReady)
     return crashing(pass, revision)
   }
   if (reason) {
     pass.awaiting = reason
+    return
+  }
+  const hooks = hooksBefore(pass, { to: 'Step', step: step.index, from: shareOf(pass.seen, revision), weight: step.weight }, promotedTo(pass, Math.max(0, step.index - 1)))
+  if (hooks) {
+    pass.awaiting = hooks
     return
   }
   journey(pass).readyAtRaise = revisionNamed(pass.seen, revision)?.ready ?? count
@@ -146,13 +159,19 @@ function reached(pass: Pass, weight: number): void {
 export function holding(pass: Pass): void {
   const step = currentStep(pass)
   const { weight } = journey(pass)
-  const until = ms(weight.seenAt) + step.holdMs
   const promoted = promotedTo(pass, step.index)
   if (weight.wanted === 0 && (revisionNamed(pass.seen, pass.next.canary?.revision)?.ready ?? 0) < (pass.seen.backends ? 1 : canaryCount(pass, step))) {
     journey(pass).step.since = iso(pass.now)
     return enter(pass, 'Scaling', 'canary pods were lost in a step without traffic')
   }
-  if (!promoted && missingData(pass)) return
+  // Started first, since what is measured is measured under its load.
+  const load = hooksDuring(pass, promoted)
+  if ((pass.next.phase as Phase) === 'Held' || (!promoted && missingData(pass))) return
+  if (load) {
+    pass.awaiting = load
+    return
+  }
+  const until = holdBegins(pass) + step.holdMs
   if (!promoted && pass.now < until) {
     wake(pass, until)
     pass.awaiting = `the hold of ${step.name ?? `${weight.wanted}%`} until ${iso(seconds(until))}`
@@ -170,7 +189,7 @@ export function holding(pass: Pass): void {
   }
   const needsApproval = step.approval === 'After' || pass.plan.steps[step.index + 1]?.approval === 'Before'
   if (needsApproval && !promoted && !approvedPast(pass, step.index)) return enter(pass, 'AwaitingApproval', `step ${step.index + 1} has passed and wants approval`)
-  advance(pass)
+  advance(pass, promoted)
 }
 const approvedPast = (pass: Pass, index: number): boolean => pass.next.approved?.revision === pass.next.canary?.revision && pass.next.approved!.step >= index
 
@@ -182,15 +201,22 @@ export function awaitingApproval(pass: Pass): void {
   const lacking = journey(pass).weight.wanted > 0 ? notPassing(pass, promotedTo(pass, step.index)) : undefined
   const reason = lacking ?? mayNotRaise(pass)
   if (reason) pass.awaiting = reason
-  else advance(pass)
+  else advance(pass, promotedTo(pass, step.index))
 }
 
-/** To the next step, or to the flip. A step that was edited to a higher weight is reached first. */
-function advance(pass: Pass): void {
+/** To the next step, or to the flip, once its hooks agree. A step that was edited to a higher weight is reached first. */
+function advance(pass: Pass, promoted: boolean): void {
   const current = journey(pass)
   const step = currentStep(pass)
   const short = current.weight.wanted < step.weight - 0.05
   const following = short ? step : pass.plan.steps[step.index + 1]
+  const from = current.weight.wanted
+  const hooks = hooksBefore(pass, following ? { to: 'Step', step: following.index, from, weight: following.weight } : { to: 'Promotion', step: step.index, from, weight: 100 }, promoted)
+  if (hooks) {
+    pass.awaiting = hooks
+    if (pass.next.phase === 'AwaitingApproval') enter(pass, 'Holding', 'approved, and hooks are asked')
+    return
+  }
   countRequests(pass)
   if (!following) {
     current.step = { ...current.step, since: iso(pass.now) }

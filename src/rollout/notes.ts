@@ -1,14 +1,15 @@
 /** Notes: facts worth telling, from the status before and after. Pure; a repeated pass tells nothing again. */
 import { iso } from './duration.ts'
+import { isSettled } from './hooks/moment.ts'
 import { imageVersions } from './images.ts'
 import { verdictOf } from './observing.ts'
-import type { CheckStatus, Note, RolloutStatus } from './schema.ts'
+import type { CheckStatus, HookStatus, Note, RolloutStatus } from './schema.ts'
 
 type Draft = Omit<Note, 'id' | 'at'>
 
 /** What happened between two statuses, in the order in which to tell it. `after` is the status that is about to be committed; ids follow from its sequence. */
 export function notes(before: RolloutStatus | undefined, after: RolloutStatus, now: number): Note[] {
-  const told = after.phase === 'Observing' ? observedNotes(before, after) : [...phaseNotes(before, after), ...checkNotes(before, after)]
+  const told = after.phase === 'Observing' ? observedNotes(before, after) : [...phaseNotes(before, after), ...checkNotes(before, after), ...hookNotes(before, after)]
   const drafts = [...told, ...conditionNotes(before, after), ...requestNotes(before, after)]
   return drafts.map((draft, index) => ({ id: `${after.sequence}-${index}`, at: iso(now), ...draft, message: draft.message.slice(0, 512) }))
 }
@@ -123,7 +124,16 @@ function checkNotes(before: RolloutStatus | undefined, after: RolloutStatus): Dr
     message: `${check.name} ${check.value ?? ''} misses ${check.bound}: ${check.message ?? ''}`,
   }))
 }
-const told = new Set(['Stalled', 'StableBroken', 'ReplicasContested', 'TrafficNotMoving', 'UnroutedCallersReachCanary', 'CanaryOnlyRouteExposed', 'StableNotRestartable', 'TrackedConfigMissing', 'TrackedConfigUnreadable', 'RestSplitDiffers', 'BackendsNotSwapped'])
+/** A hook that refuses is told once, whatever it goes on saying. */
+function hookNotes(before: RolloutStatus | undefined, after: RolloutStatus): Draft[] {
+  const fresh = ({ id, state }: HookStatus): boolean => state === 'Refused' && before?.hooks?.find((old) => old.id === id)?.state !== 'Refused'
+  return (after.hooks ?? []).filter(fresh).map(({ name, when, message }) => ({
+    // What has failed in a step and yet lets it go on is a failing check that is only reported.
+    ...(isSettled({ state: 'Refused', when }) ? { type: 'CheckFailing', severity: 'Warning' as const, check: name } : { type: 'Waiting', severity: 'Normal' as const }),
+    ...common(after), weight: after.journey?.weight.seen, reason: 'Hook', message: `hook ${name} (${when}) refuses: ${message ?? ''}`,
+  }))
+}
+const told = new Set(['HookFailing', 'Stalled', 'StableBroken', 'ReplicasContested', 'TrafficNotMoving', 'UnroutedCallersReachCanary', 'CanaryOnlyRouteExposed', 'StableNotRestartable', 'TrackedConfigMissing', 'TrackedConfigUnreadable', 'RestSplitDiffers', 'BackendsNotSwapped'])
 function conditionNotes(before: RolloutStatus | undefined, after: RolloutStatus): Draft[] {
   const fresh = after.conditions.filter((condition) => {
     const old = before?.conditions.find((candidate) => candidate.type === condition.type)

@@ -2,8 +2,9 @@
 import { createHash } from 'node:crypto'
 import type { Telemetry } from '../analysis/telemetry.ts'
 import { type Range, shownRange } from '../analysis/value.ts'
-import { length, type Patience, patience, unset, type Unset } from './defaults.ts'
+import { defaults, length, type Patience, patience, unset, type Unset } from './defaults.ts'
 import { parseLatency, parsePercent, parseScale, parseWeight } from './quantity.ts'
+import type { When } from './hooks/index.ts'
 import type { RolloutDefaults, RolloutSpec } from './schema.ts'
 import { defaultSource } from './sources.ts'
 import { problemsOf } from './validate.ts'
@@ -36,6 +37,7 @@ export interface Plan {
   readonly paused: boolean
   /** spec.mode is Observe: nothing is written but the status. */
   readonly observes: boolean
+  readonly hooks: readonly PlannedHook[]
   /** Digest of backends, traffic, steps, analysis: a change in the middle of a journey is an edit of the journey. */
   readonly inputsHash: string
 }
@@ -63,6 +65,19 @@ export interface PlannedCheck {
   readonly failureLimit: number
   readonly minRequests: number
   readonly onFailure: 'Rollback' | 'Hold' | 'Report'
+}
+export interface PlannedHook {
+  readonly name: string
+  readonly when: When
+  readonly url: string
+  /** Of the URL, with its port where it has one: all of it that people are told. */
+  readonly host: string
+  readonly secretRef?: { readonly name: string; readonly key: string }
+  readonly timeoutMs: number
+  /** Unset: as long as it takes. */
+  readonly deadlineMs?: number
+  readonly onFailure: 'Rollback' | 'Hold' | 'Report'
+  readonly metadata: Readonly<Record<string, string>>
 }
 export interface ReleaseWindow {
   readonly cron: string
@@ -127,6 +142,7 @@ export function plan(spec: RolloutSpec, name: string, settings: PlanSettings): P
       deletionPolicy: spec.deletionPolicy ?? otherwise.deletionPolicy,
       paused: spec.paused ?? false,
       observes: spec.mode === 'Observe',
+      hooks: plannedHooks(spec.hooks ?? [], onFailure),
       inputsHash: digest({ backends: spec.backends, traffic: spec.traffic, steps: spec.steps, analysis: spec.analysis }),
     },
   }
@@ -147,6 +163,23 @@ function plannedStep(step: RolloutSpec['steps'][number], index: number, holdMs: 
     holdMs: length(step.hold, holdMs),
     ...(scale && { scale }),
     ...(step.approval && { approval: step.approval }),
+  }
+}
+
+type Hooks = NonNullable<RolloutSpec['hooks']>
+/** Hooks with their defaults filled in; `onFailure` is that of the Rollout. */
+export function plannedHooks(hooks: Hooks, onFailure: 'Rollback' | 'Hold'): PlannedHook[] {
+  return hooks.map((hook) => plannedHook(hook, onFailure))
+}
+function plannedHook(hook: Hooks[number], onFailure: 'Rollback' | 'Hold'): PlannedHook {
+  const { name, when, url, secretRef, metadata = {} } = hook
+  return {
+    name, when, url, metadata,
+    host: URL.parse(url)?.host ?? url,
+    ...(secretRef && { secretRef }),
+    timeoutMs: length(hook.timeout, defaults.hookTimeoutMs),
+    ...(hook.deadline !== undefined && { deadlineMs: length(hook.deadline, 0) }),
+    onFailure: hook.onFailure ?? onFailure,
   }
 }
 

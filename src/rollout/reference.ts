@@ -46,11 +46,12 @@ function type(field: StructuralSchema): string {
   if (field['x-kubernetes-int-or-string']) return 'integer or string'
   if (field.enum) return field.enum.map((value: string) => `\`${value}\``).join(', ')
   if (field.type === 'array') return `list of ${field.items.type === 'object' ? 'objects' : `${type(field.items)}s`}`
+  if (field.additionalProperties) return `map of ${type(field.additionalProperties)}s`
   return field.type
 }
 
 function cell(field: StructuralSchema): string {
-  const limits = [range(field), field.maxItems !== undefined && `at most ${field.maxItems}`].filter(Boolean)
+  const limits = [range(field), field.maxItems !== undefined && `at most ${field.maxItems}`, field.maxProperties !== undefined && `at most ${field.maxProperties}`].filter(Boolean)
   const text = [field.description, limits.length > 0 && `(${limits.join(', ')})`].filter(Boolean).join(' ')
   return text.replaceAll('|', '\\|').replaceAll('\n', ' ')
 }

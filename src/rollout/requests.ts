@@ -122,7 +122,8 @@ function promote(pass: Pass, request: RequestSeen): Answer {
   if (upTo > last) return refuse(`spec.step is ${upTo}, but there are ${last + 1} steps, counted from 0`)
   next.promoted = { revision: revision!, step: upTo }
   if (next.phase === 'Held') leaveHeld(pass, actor(request))
-  return accept(upTo === last ? 'hold, approval and missing data are passed over up to the promotion' : `hold, approval and missing data are passed over in step ${upTo + 1}`)
+  const over = pass.plan.hooks.length > 0 ? 'hold, approval, missing data and hooks that do not answer' : 'hold, approval and missing data'
+  return accept(`${over} are passed over ${upTo === last ? 'up to the promotion' : `in step ${upTo + 1}`}`)
 }
 
 function approve(pass: Pass, request: RequestSeen): Answer {

@@ -20,13 +20,13 @@ export function eventOf(noteType: string): NotificationEvent {
   return same ?? (/^[A-Z][a-z]+(Accepted|Refused)$/.test(noteType) ? 'Request' : 'Problem')
 }
 
-const secretKeyRef = z.strictObject({
-  name: objectName.describe('Name of the Secret, in the namespace of the channel. The controller needs a Role to get exactly this one.'),
+export const secretKeyRef = z.strictObject({
+  name: objectName.describe('Name of the Secret, in the same namespace. The controller needs a Role to get exactly this one.'),
   key: text('^[-._a-zA-Z0-9]+$', 253, 'is no key of a Secret: write letters, digits, dashes, dots and underscores').describe('Key in it.'),
 })
 export type SecretKeyRef = z.infer<typeof secretKeyRef>
 
-const url = text('^https?://[^/?#@\\s]+([/?#]\\S*)?$', 2048,
+export const url = text('^https?://[^/?#@\\s]+([/?#]\\S*)?$', 2048,
   'is no URL to call: write https://host/path, without user and password')
 const oneUrl = exactlyOne<{ url?: unknown; urlSecretRef?: unknown }>(['url', 'urlSecretRef'],
   'give exactly one of url and urlSecretRef (where the URL itself is a secret)')

@@ -143,6 +143,18 @@ const answer = z.object({
   verified: z.boolean().optional().describe('Whether the admission policy vouched for `by`.'),
   at: time.describe('When it was answered.'),
 })
+export const hookStates = ['Awaited', 'Agreed', 'Refused', 'Error'] as const
+export const hookStatus = z.object({
+  name: word.describe('Name of the hook.'),
+  when: word.describe('The point at which it is called.'),
+  moment: word.describe('What exactly it is asked about, for example a step; asked about another one it is a new call.'),
+  id: word.describe('Identity of the call, the same through all tries: the header `webhook-id`.'),
+  since: time.describe('Since when it is asked.'),
+  state: z.enum(hookStates).describe('`Awaited`: no answer yet, or one that puts it off. `Error`: it does not answer, or not as one who decides.'),
+  message: sentence.optional().describe('What it said, or what went wrong.'),
+  at: time.optional().describe('Since when state and message are what they are.'),
+})
+export type HookStatus = z.infer<typeof hookStatus>
 const journeyRecord = z.object({
   revision: word.describe('The revision that was tried.'),
   from: word.optional().describe('The revision that was stable.'),
@@ -191,6 +203,7 @@ export const status = z.object({
     .describe('Revisions that were taken back; each waits for a Retry.'),
   journey: journeyStatus.optional().describe('The journey under way, or the last one.'),
   checks: z.array(checkStatus).max(32).describe('The checks of this step.'),
+  hooks: z.array(hookStatus).max(64).optional().describe('Calls that the journey waits for, or has waited for in this step.'),
   approved: z.object({ revision: word, step: z.int() }).optional().describe(
     'The last approval: of which revision, and up to which step; `-1` is the start of the journey.',
   ),

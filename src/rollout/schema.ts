@@ -6,12 +6,14 @@ import * as scalar from './scalars.ts'
 import { notifications } from './schema-channel.ts'
 import { patience } from './schema-defaults.ts'
 import { prometheusCheck } from './schema-template.ts'
+import { hooks } from './schema-hooks.ts'
 import {
   backendsRules, managedRules, requestRules, routeRefsRules, specRules, stepsRules, trackedConfigRules, trackedRules, virtualServiceRefsRules,
 } from './spec-rules.ts'
 
 export * from './schema-channel.ts'
 export * from './schema-defaults.ts'
+export * from './schema-hooks.ts'
 export * from './schema-status.ts'
 export * from './schema-template.ts'
 
@@ -291,6 +293,7 @@ export const spec = ruled(
       'What a failing check does: take the canary back, or hold the journey for a person. Default `Rollback`.',
     ),
     notifications: notifications.optional().describe('Through which NotificationChannels what is told. Default: Kubernetes events and log lines only.'),
+    hooks: hooks.optional().describe('Other systems that are asked, started or told on the way of a release. None of them can hold up taking traffic away.'),
     retainStable: duration.optional().describe('How long after a promotion the version before it stays ready for a way back in seconds. Default `30m`.'),
     revisionHistoryLimit: count(0, 100).optional().describe('Old versions that are kept, without pods. Default `3`. Only with `workloadRef`.'),
     deletionPolicy: z.enum(['Restore', 'Orphan']).optional().describe(
@@ -309,7 +312,7 @@ export const requestSpec = ruled(
   z.strictObject({
     rolloutName: scalar.shortObjectName.describe('Name of the Rollout, in the same namespace.'),
     action: z.enum(requestActions).describe(
-      '`Promote`: leave the step now, in place of its hold, its approval and missing data. `Approve`: the approval that a step waits for. '
+      '`Promote`: leave the step now, in place of its hold, its approval, missing data and hooks that do not answer. `Approve`: the approval that a step waits for. '
         + '`Abort`: take the canary back. `Retry`: try a failed version again. `Pause`, `Resume`. `Rollback`: back to the version before the '
         + 'last promotion.',
     ),

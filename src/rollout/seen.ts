@@ -1,6 +1,7 @@
 /** What one pass has seen of the world, in the words of the domain. Built by controller/observe from caches; plain data. Times are Unix ms. */
 import type { ArmSeries, Reading } from '../analysis/reading.ts'
 import type { QueryTemplate } from '../analysis/template.ts'
+import type { HookReading } from './hooks/call.ts'
 import type { RequestSpec, RolloutSpec, RolloutStatus } from './schema.ts'
 
 export interface Seen {
@@ -32,6 +33,8 @@ export interface Seen {
   readonly readings: readonly Reading[]
   /** The queries of the `prometheus` checks, one for each; absent where there are none. */
   readonly templates?: readonly TemplateSeen[]
+  /** Answers of hooks, oldest first for each call. */
+  readonly hookAnswers?: readonly HookReading[]
   /** Ids of notes that were delivered since the outbox was written. */
   readonly delivered?: readonly string[]
   /** API server's clock minus ours, ms. */

@@ -66,6 +66,7 @@ export const definitions = {
   sluice_lease_problems_total: { type: 'Counter', labels: [], help: 'Requests for the lease that failed.' },
   sluice_events_total: { type: 'Counter', labels: ['result'], help: 'Kubernetes events: `Delivered`, `Refused` for good, `Failed` and to be tried again.' },
   sluice_messages_total: { type: 'Counter', labels: ['result'], help: 'Messages to notification channels, each try: `Delivered`; `Busy`: later; `Failed`: somebody must change something; `Refused`: this one is not taken.' },
+  sluice_hook_calls_total: { type: 'Counter', labels: ['result'], help: 'Calls of hooks, each try: `Agreed`; `Refused`; `Later`: put off; `Error`: no answer of anybody who decides. Reports of outcomes count as messages.' },
   sluice_outbox_notes: { type: 'Gauge', labels: [], help: 'Notes in all outboxes that are not delivered, or have been within the last minute.' },
   sluice_config_valid: { type: 'Gauge', labels: [], help: '1 where the configuration file is in force as it stands, 0 where it is wrong or gone and the one before is. No series without a file.' },
   sluice_config_loaded_timestamp_seconds: { type: 'Gauge', labels: [], help: 'Since when the configuration that is in force is, as Unix time. No series without a file.' },

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Channels } from '../../src/controller/notify-channel.ts'
+import { Secrets } from '../../src/controller/secrets.ts'
 import { kubeClient } from '../../src/kube/client.ts'
 import { loadConnection } from '../../src/kube/connection.ts'
 import { payload, type Payload } from '../../src/notify/webhook.ts'
@@ -193,7 +194,7 @@ describe.skipIf(missing)(`notifications ${missing ?? ''}`, () => {
     const connection = await loadConnection({ kubeconfig: kubeconfigFor(plane, scene.namespace, made.body.status.token) })
     if (!connection.ok) throw new Error(connection.message)
     const object = { apiVersion: 'sluice.dev/v1alpha1', kind: 'NotificationChannel', metadata: { name: 'people', namespace: scene.namespace }, spec: { slack: { urlSecretRef: { name: 'slack', key: 'url' } } } } as KubeObject
-    const read = new Channels({ api: kubeClient(connection.value), clock: systemClock, world: { get: () => object, state: () => 'Synced' }, post: async () => ({ state: 'Delivered' }) })
+    const read = new Channels({ secrets: new Secrets(kubeClient(connection.value), systemClock), clock: systemClock, world: { get: () => object, state: () => 'Synced' }, post: async () => ({ state: 'Delivered' }) })
     const trouble = await read.check(scene.namespace, 'people')
     expect(trouble).toMatchObject({ reason: 'SecretForbidden' })
     const [, command = ''] = /: kubectl (.*), and bind it/.exec(trouble!.message) ?? []

@@ -45,7 +45,7 @@ describe.skipIf(missing)(`what Sluice says of itself ${missing ?? ''}`, () => {
     steps: [{ weight: 20, hold: '2m' }, { weight: 50, hold: last }, { weight: 100, hold: '1m' }], analysis: { checks: [{ name: 'success', successRate: { min: '99%' } }] },
   })
   beforeAll(async () => {
-    world = await startEmbedded({ answers: image => (image.endsWith(':bad') ? { errorRate: 0.3 } : {}), post: () => Promise.resolve({ state: 'Delivered' }) })
+    world = await startEmbedded({ answers: image => (image.endsWith(':bad') ? { errorRate: 0.3 } : {}), call: () => Promise.resolve({ state: 'Answered', status: 200, type: '', text: '' }) })
     metrics = await serveMetrics({ port: 0, host: '127.0.0.1', exposition: world.exposition })
     prometheus = await startPrometheus({ targets: [`127.0.0.1:${metrics.port}`], scrapeIntervalMs: 250 })
     world.cluster.store.create('secrets', { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'hook', namespace: 'shop' }, data: { url: btoa('https://hooks.slack.com/services/a/b/c') } }, { manager: 'kubectl' })

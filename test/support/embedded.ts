@@ -6,7 +6,7 @@ import { startController, type Controller } from '../../src/controller/controlle
 import { kubeClient } from '../../src/kube/client.ts'
 import { loadConnection, type Connection } from '../../src/kube/connection.ts'
 import { prometheusSource } from '../../src/metrics/prometheus.ts'
-import type { Post } from '../../src/notify/post.ts'
+import type { Call } from '../../src/notify/post.ts'
 import type { KubeObject } from '../../src/rollout/objects.ts'
 import type { RolloutSpec, RolloutStatus } from '../../src/rollout/schema.ts'
 import type { Answers } from '../../src/sandbox/answers.ts'
@@ -41,7 +41,7 @@ export interface EmbeddedOptions {
   readonly dataPlane?: DataPlane
   /** By image; well where unset. */
   readonly answers?: (image: string) => Answers
-  readonly post?: Post
+  readonly call?: Call
   readonly scrapeIntervalMs?: number
   readonly propagationDelayMs?: number
 }
@@ -77,7 +77,7 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
     source: prometheusSource({ name: 'default', url }, clock),
     settings: { identity: 'embedded', propagationDelayMs, scrapeIntervalMs, clusterDomain: 'cluster.local' },
     election: { namespace: 'sluice-system', name: 'sluice' },
-    ...(options.post === undefined ? {} : { notify: { post: options.post } }),
+    ...(options.call === undefined ? {} : { notify: { call: options.call } }),
   })
   prometheus.start()
   const driving = drive(traffic, clock)

@@ -18,7 +18,7 @@ describe('plan', () => {
     expect(inputsHash).toMatch(/^[0-9a-f]{16}$/)
     expect(rest).toEqual({
       mode: 'Revisions', name: 'checkout', workload: 'checkout', steps: [{ index: 0, weight: 100, holdMs: 75_000 }], telemetry: 'Istio', source: 'default', scrapeIntervalMs: 15_000, intervalMs: 30_000,
-      checks: [],
+      checks: [], hooks: [],
       noData: { action: 'Hold', deadlineMs: 900_000 }, sourceError: { action: 'Hold', deadlineMs: 300_000 }, windows: [], dependsOn: [],
       progressDeadlineMs: 600_000,
       onFailure: 'Rollback', retainStableMs: 1_800_000, revisionHistoryLimit: 3, deletionPolicy: 'Restore', paused: false, observes: false,

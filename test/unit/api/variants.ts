@@ -86,6 +86,8 @@ const window = 'spec.schedule.windows[0]'
 const services = { stable: { service: 'a' }, canary: { service: 'b' } }
 const parents = { parentRefs: [{ name: 'public', namespace: 'edge' }] }
 const measured = { 'spec.analysis.telemetry': 'Linkerd' }
+const aHook = { name: 'load', when: 'DuringStep', url: 'https://load.test.svc/run' }
+const hook = (changes: object) => ({ 'spec.hooks': [{ ...aHook, ...changes }] })
 const windows = (changes: object) => ({ 'spec.schedule': { windows: [{ cron: '0 9 * * *', duration: '7h', ...changes }] } })
 
 const check = 'spec.analysis.checks[0]'
@@ -208,6 +210,24 @@ export const wrongRollouts: readonly Variant[] = [
   wrong('window of no length', windows({ duration: '0s' }), ['"0s"', 'at least 1s'], { field: `${window}.duration` }),
   wrong('depends on itself', { 'spec.dependsOn': [{ name: 'checkout' }] }, ['"checkout"', 'another'], {
     field: 'spec.dependsOn[0].name', admission: ['dependsOn names this Rollout'],
+  }),
+  notListed('spec.hooks[0].when', 'AfterStart', ['BeforeStart', 'BeforeRaise', 'DuringStep', 'BeforePromotion', 'AfterOutcome'], hook({ when: 'AfterStart' })),
+  wrong('a hook without name', hook({ name: undefined }), ['is missing'], { field: 'spec.hooks[0].name', admission: ['spec.hooks[0].name', 'Required'] }),
+  wrong('a hook without URL', hook({ url: undefined }), ['is missing'], { field: 'spec.hooks[0].url', admission: ['spec.hooks[0].url', 'Required'] }),
+  wrong('two hooks of one name', { 'spec.hooks': [aHook, aHook] }, ['"load"', 'unique'], { field: 'spec.hooks[1].name', admission: ['spec.hooks[1]', 'Duplicate', 'load'] }),
+  wrong('no hooks', { 'spec.hooks': [] }, ['at least 1']),
+  wrong('a hook at no URL', hook({ url: 'load.test.svc/run' }), ['"load.test.svc/run"', 'write https://host/path'], { field: 'spec.hooks[0].url' }),
+  wrong('a hook with a password in its URL', hook({ url: 'https://me:pw@load.test.svc/' }), ['without user and password'], { field: 'spec.hooks[0].url' }),
+  wrong('a hook that takes too long', hook({ timeout: '5m' }), ['"5m"', 'from 1s to 60s', 'answers 425'], { field: 'spec.hooks[0].timeout' }),
+  wrong('a hook that takes no time', hook({ timeout: '10ms' }), ['"10ms"', 'from 1s to 60s'], { field: 'spec.hooks[0].timeout' }),
+  wrong('a time-out without unit', hook({ timeout: '10' }), ['"10"', 'write for example 10s'], { field: 'spec.hooks[0].timeout' }),
+  wrong('a deadline of nothing', hook({ deadline: '0s' }), ['"0s"', 'at least 1s'], { field: 'spec.hooks[0].deadline' }),
+  wrong('a deadline for a report', hook({ when: 'AfterOutcome', deadline: '5m' }), ['nothing waits', 'remove it'], { field: 'spec.hooks[0]' }),
+  wrong('a failure of a gate', hook({ when: 'BeforeRaise', onFailure: 'Hold' }), ['onFailure belongs to DuringStep', 'remove it'], { field: 'spec.hooks[0]' }),
+  wrong('a hook with a secret in capitals', hook({ secretRef: { name: 'Load', key: 'token' } }), ['"Load"', 'lower-case'], { field: 'spec.hooks[0].secretRef.name' }),
+  wrong('metadata that is no text', hook({ metadata: { users: 200 } }), ['200', 'string'], { field: 'spec.hooks[0].metadata.users', admission: ['spec.hooks[0].metadata', 'string'] }),
+  wrong('too much metadata', hook({ metadata: Object.fromEntries(Array.from({ length: 17 }, (_, index) => [`k${index}`, ''])) }), ['17 entries', 'at most 16'], {
+    field: 'spec.hooks[0].metadata', admission: ['spec.hooks[0].metadata', '16'],
   }),
   notListed('spec.onFailure', 'Report', ['Rollback', 'Hold']),
   notListed('spec.trackedConfig[0].kind', 'Config', ['ConfigMap', 'Secret'], { 'spec.trackedConfig': [{ kind: 'Config' }] }),

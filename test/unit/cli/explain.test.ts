@@ -33,8 +33,12 @@ describe('explain', () => {
     checks: [{ name: 'success-rate', verdict: 'Fail', value: '98.10%', bound: '99%', total: 1200, bad: 23, failures: 1, since: at(30), at: at(10), message: '23 of 1200 requests failed in the last 60s' }],
     requests: [{ uid: 'u', name: 'n', action: 'Pause', answer: 'Accepted', message: 'paused', by: 'olga', verified: true, at: at(50) }, { uid: 'v', name: 'm', action: 'Resume', answer: 'Refused', message: 'it is not paused', at: at(40) }],
     conditions: [{ type: 'Ready', status: 'True', reason: 'Holding', message: 'm', lastTransitionTime: at(9) }, { type: 'TrafficNotMoving', status: 'True', reason: 'NoRequestsSeen', message: '1 of 900 requests reached the canary', lastTransitionTime: at(9) }],
+    hooks: [{ name: 'gate', when: 'BeforeRaise', moment: 'raise/2', id: 'hook_u_9_gate', since: at(60), state: 'Refused', message: 'not now', at: at(59) }],
     resets: [at(20)],
   }), now).join('\n')
+  test('hooks with their last word and the identity of the call', () => {
+    expect(explained).toContain('gate  BeforeRaise: Refused since 59s ago, not now; asked 1m ago as hook_u_9_gate')
+  })
   test('decisions with when and why', () => {
     expect(explained).toContain('  10:03:48 6m12s ago  Waiting: checkout-bbbbbbbbbb is neither stable nor failed\n  10:07:52 2m08s ago  Holding: seen at 25%')
   })

@@ -79,6 +79,19 @@ describe('by itself', () => {
     file('a.yaml', rollout('  paused: true\n  paused: false\n'))
     expect((await told()).findings).toMatchObject([{ line: 11, rule: 'NotYaml', message: 'Map keys must be unique' }])
   })
+  test('hooks: the flag that a host needs, and that nobody can tell who calls', async () => {
+    file('a.yaml', rollout(`  hooks:
+  - {name: load, when: DuringStep, url: "https://load.test.svc/run", secretRef: {name: load-token, key: token}}
+  - {name: gate, when: BeforeRaise, url: "http://10.1.2.3:8080/"}
+  - {name: fine, when: AfterOutcome, url: "https://hooks.example.com/", secretRef: {name: load-token, key: token}}
+`))
+    const found = await told('--strict')
+    expect(found).toMatchObject({ code: 0, findings: [
+      { line: 11, column: 41, severity: 'Note', rule: 'HookHostToAllow', message: expect.stringContaining('with --allow-host load.test.svc:443') },
+      { line: 12, rule: 'HookUnsigned' },
+      { line: 12, rule: 'HookHostToAllow', message: 'spec.hooks[1].url: 10.1.2.3:8080 is a private, loopback or link-local address, so the controller must be started with --allow-host 10.1.2.3:8080' },
+    ] })
+  })
   test('words that kubectl reads as booleans', async () => {
     file('a.yaml', rollout('  dependsOn: [{name: on}]\n'))
     expect((await told()).findings).toMatchObject([{ line: 10, column: 22, rule: 'ReadAsBoolean' }])

@@ -39,6 +39,24 @@ describe('the picture of a rollout', () => {
     expect(shown({ min: '5', max: '30' }, { bound: '5s to 30s', verdict: 'Fail', value: '2s' })).toBe('checks   lag   2s beyond 5s to 30s   0 bad of 2')
     expect(shown({ max: '30' }, { verdict: 'NoData' })).toBe('checks   lag   no data, ≤ 30s   0 bad of 2')
   })
+  test('hooks that agree, refuse, put off and do not answer, of whom only the host is shown', () => {
+    const one = rollout({ hooks: [
+      { name: 'load', when: 'DuringStep', moment: 'm', id: 'a', since: at(120), state: 'Agreed', at: at(119) },
+      { name: 'gate', when: 'BeforeRaise', moment: 'm', id: 'b', since: at(60), state: 'Refused', message: 'not \u001b[31mnow', at: at(59) },
+      { name: 'slow', when: 'BeforeRaise', moment: 'm', id: 'c', since: at(60), state: 'Awaited' },
+      { name: 'down', when: 'BeforeRaise', moment: 'm', id: 'd', since: at(60), state: 'Error', message: 'gate.test refuses connections', at: at(30) },
+    ] })
+    const urls = { load: 'https://load.test:8443/run?token=hidden', gate: 'https://gate.test/x', slow: 'https://slow.test/', down: 'https://gate.test/' }
+    const spec = { ...one.spec, hooks: Object.entries(urls).map(([name, url]) => ({ name, when: 'BeforeRaise' as const, url })) }
+    const lines = renderRollout({ ...one, spec }, now, { columns: 120 })
+    expect(lines.filter(line => / at \S+\.test/.test(line))).toEqual([
+      '  hooks    load   DuringStep at load.test:8443   agreed since 1m59s',
+      '           gate   BeforeRaise at gate.test   refuses since 59s: not  [31mnow',
+      '           slow   BeforeRaise at slow.test   asked since 1m',
+      '           down   BeforeRaise at gate.test   does not answer since 30s: gate.test refuses connections',
+    ])
+    expect(lines.join()).not.toContain('hidden')
+  })
   test('at rest it says how the last journey ended and what it cost', () => {
     const lines = renderRollout(rollout({
       phase: 'RolledBack', message: 'v1.9.0 was rolled back.', canary: undefined,

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Answer, Question } from '../../../src/analysis/reading.ts'
-import { Fetcher } from '../../../src/controller/fetch.ts'
+import { Fetcher, ofMetrics } from '../../../src/controller/fetch.ts'
 import { Sources } from '../../../src/metrics/sources.ts'
 import { settle, Simulated } from './simulated.ts'
 
@@ -19,7 +19,7 @@ beforeEach(() => {
   reply = () => Promise.resolve(counts)
 })
 function fetcher(atOnce?: number): Fetcher {
-  return new Fetcher({ clock, atOnce, wake: key => woken.push(key), source: { ask: q => (asked.push(q), reply(q)) } })
+  return new Fetcher({ clock, atOnce, ...ofMetrics, wake: key => woken.push(key), source: { ask: q => (asked.push(q), reply(q)) } })
 }
 
 describe('the fetcher', () => {

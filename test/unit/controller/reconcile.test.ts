@@ -31,7 +31,7 @@ const around: Surroundings = {
   observe: () => exists ? {
     seen: { status: status() } as Seen, committing: { sequence: 7 } as never,
     decide: () => (log.push('decide'), decision),
-    ask: asked => (log.push(`ask ${asked?.sequence}`), { questions: [], changesAt }),
+    ask: asked => (log.push(`ask ${asked?.sequence}`), { questions: [], calls: [], changesAt }),
     act: action => {
       const name = 'route' in action ? `${action.type} ${action.route}` : action.type
       log.push(name)
@@ -41,7 +41,7 @@ const around: Surroundings = {
   mayRaise: () => fence.shift() ?? true,
   commit: (_, next) => (log.push(`commit ${next.sequence} ${next.conditions.map(one => one.reason).join()}`.trim()), Promise.resolve(commits.shift() ?? { outcome: 'Won', object: committed() })),
   remember: object => void log.push(`remember ${object.status.sequence}`),
-  questions: () => void log.push('questions'),
+  ask: () => void log.push('questions'),
   tell: (_, said, fresh) => void log.push(`tell ${said?.sequence} ${fresh.length}`),
   alert: (_, what) => void log.push(`alert ${what.type}`),
 }

@@ -173,12 +173,12 @@ test('a message to a host that was not allowed is sent as soon as it is, and cal
   let allowed = false
   let cluster = 'old'
   const sent: string[] = []
-  const post = (letter: { readonly body: string }) => {
+  const call = (letter: { readonly body: string }) => {
     if (!allowed) return Promise.resolve({ state: 'Failed', reason: 'HostNotAllowed', message: 'is a name inside the cluster' } as const)
     sent.push(letter.body)
-    return Promise.resolve({ state: 'Delivered' } as const)
+    return Promise.resolve({ state: 'Answered', status: 200, type: '', text: '' } as const)
   }
-  start([source('default')], { post, cluster: () => cluster })
+  start([source('default')], { call, cluster: () => cluster })
   release('web')
   world.store.update('rollouts.sluice.dev', 'shop', 'web', (one) => ({ ...one, spec: { ...one.spec, notifications: [{ channelRef: { name: 'hook' } }] } }), by)
   await world.clock.advance(900_000)

@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { Channels } from '../../../src/controller/notify-channel.ts'
 import { Tester } from '../../../src/controller/notify-test.ts'
+import { Secrets } from '../../../src/controller/secrets.ts'
 import type { Failure, Result } from '../../../src/kube/api.ts'
 import { messageOf } from '../../../src/notify/message.ts'
 import type { Letter, Outcome } from '../../../src/notify/post.ts'
@@ -40,7 +41,7 @@ beforeEach(() => {
     clock,
     world: { get: (_, namespace, name) => (object?.metadata.namespace === namespace && object.metadata.name === name ? object : undefined), state: () => 'Synced' },
     post: async letter => (posted.push(letter), outcome),
-    api: {
+    secrets: new Secrets({
       async get(resource, namespace, name): Promise<Result<KubeObject>> {
         reads.push(`${resource.plural} ${namespace}/${name}`)
         const found = stored[name]
@@ -49,7 +50,7 @@ beforeEach(() => {
         const data = Object.fromEntries(Object.entries(found).map(([key, value]) => [key, Buffer.from(value).toString('base64')]))
         return { ok: true, value: { apiVersion: 'v1', kind: 'Secret', metadata: { name }, data } as unknown as KubeObject }
       },
-    },
+    }, clock),
   })
 })
 const send = () => channels.send('shop', 'releases', message)

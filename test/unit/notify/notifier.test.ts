@@ -1,7 +1,8 @@
 /** Draining the outbox on a clock that only moves when a test says so. */
 import { beforeEach, describe, expect, test } from 'vitest'
 import { Notifier } from '../../../src/controller/notify.ts'
-import type { Pace, Trouble } from '../../../src/controller/notify-channel.ts'
+import type { Pace } from '../../../src/controller/notify-channel.ts'
+import type { Trouble } from '../../../src/controller/secrets.ts'
 import type { Outcome } from '../../../src/notify/post.ts'
 import type { Note, Notifications } from '../../../src/rollout/schema.ts'
 import { createLog } from '../../../src/telemetry/log.ts'

@@ -2,10 +2,13 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { Action } from '../../../src/rollout/actions.ts'
+import { decide } from '../../../src/rollout/decide.ts'
 import type { Decision } from '../../../src/rollout/decision.ts'
+import type { HookAnswer } from '../../../src/rollout/hooks/call.ts'
+import { hookPoints } from '../../../src/rollout/hooks/index.ts'
 import type { Seen } from '../../../src/rollout/seen.ts'
 import { drawn } from '../../support/properties.ts'
-import { adopted, blueGreen, Model, ownService } from './model.ts'
+import { adopted, blueGreen, Model, ownService, settings } from './model.ts'
 
 type Event =
   | { type: 'wait'; seconds: number }
@@ -19,6 +22,7 @@ type Event =
   | { type: 'canaryPods'; ready: boolean }
   | { type: 'replicas'; count: number }
   | { type: 'deleted'; what: 'stable' | 'canary' | 'stableDoor' | 'canaryDoor' | 'app' }
+  | { type: 'hook'; name: string; state: HookAnswer['state'] | 'Silent' }
 
 const event: fc.Arbitrary<Event> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ type: fc.constant('wait' as const), seconds: fc.integer({ min: 5, max: 400 }) }) },
@@ -33,6 +37,12 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   fc.record({ type: fc.constant('replicas' as const), count: fc.integer({ min: 2, max: 8 }) }),
   fc.record({ type: fc.constant('deleted' as const), what: fc.constantFrom('stable' as const, 'canary' as const, 'stableDoor' as const, 'canaryDoor' as const, 'app' as const) }),
 )
+
+/** One hook at each point, and what each of them does meanwhile. */
+const hooks = hookPoints.map(({ when }) => ({ name: when.toLowerCase(), when, url: 'https://hook.example.com/' }))
+const hookEvent: fc.Arbitrary<Event> = fc.record({
+  type: fc.constant('hook' as const), name: fc.constantFrom(...hooks.map(({ name }) => name)), state: fc.constantFrom('Agreed' as const, 'Agreed' as const, 'Refused' as const, 'Later' as const, 'Error' as const, 'Silent' as const),
+})
 
 /** Watches every decision and every change of traffic. */
 class Watched {
@@ -60,7 +70,19 @@ class Watched {
       this.proven.add(stable)
     }
     for (const action of decision.raise) this.raise(seen, decision, action)
+    if (seen.spec.hooks) this.lowersAsWithoutHooks(seen, decision)
     if (decision.commit && seen.status && decision.commit.journey && seen.status.journey?.id === decision.commit.journey.id) expect(decision.commit.sequence).toBe(seen.status.sequence + 1)
+  }
+  /** Whatever hooks do, no traffic is taken away later, or less of it, than if there were none. */
+  private lowersAsWithoutHooks(seen: Seen, decision: Decision): void {
+    const { hooks: _, ...spec } = seen.spec
+    const { hooks: __, ...status } = seen.status ?? {}
+    const without = decide({ ...seen, spec, status: seen.status && (status as typeof seen.status), hookAnswers: [] }, { ...this.model.plan, hooks: [] }, { ...settings, identity: this.model.identity }, this.model.now)
+    for (const wanted of without.lower) {
+      if (!('route' in wanted) || !('canaryDoor' in wanted)) continue
+      const done = decision.lower.some((action) => 'route' in action && 'canaryDoor' in action && action.route === wanted.route && action.canaryDoor <= wanted.canaryDoor)
+      expect(done, `with hooks ${JSON.stringify(decision.lower)}, without ${JSON.stringify(without.lower)}`).toBe(true)
+    }
   }
   private raise(seen: Seen, decision: Decision, action: Action): void {
     if (action.type === 'DeleteRevision' || action.type === 'Scale') {
@@ -80,6 +102,10 @@ class Watched {
     const revision = seen.revisions.find((candidate) => candidate.name === canary)!
     expect(revision.ready, `raise to ${action.canaryDoor}% with ${revision.ready} ready pods`).toBeGreaterThanOrEqual(Math.ceil((action.canaryDoor / 100) * (seen.spec.replicas ?? 1) - 1e-9))
     expect(status.failed.some((failed) => failed.revision === canary), `${canary} has failed and is raised`).toBe(false)
+    if (seen.spec.hooks && !this.excused) {
+      const agreed = this.model.agreements.some(({ facts }) => facts.when === 'BeforeRaise' && facts.revision === canary && (facts.nextWeight ?? 0) >= action.canaryDoor - 0.05)
+      expect(agreed, `raise to ${action.canaryDoor}% that no hook agreed to`).toBe(true)
+    }
     const seenAt = seen.status?.journey?.weight.seenAt
     const { seen: weight = 0 } = seen.status?.journey?.weight ?? {}
     if (weight > 0 && seenAt !== undefined && !this.excused && action.canaryDoor > weight) {
@@ -113,6 +139,10 @@ function happen(watched: Watched, event: Event): void {
     case 'request':
       model.request(event.action, { step: event.step, ...(event.action === 'Abort' || event.action === 'Pause' ? {} : { revision: model.status?.canary?.revision ?? model.status?.stable?.revision ?? 'r1' }) })
       if (event.action === 'Promote' || event.action === 'Resume' || event.action === 'Retry') watched.excused = true
+      break
+    case 'hook':
+      if (event.state === 'Silent') model.hooks.delete(event.name)
+      else model.hooks.set(event.name, { state: event.state, message: event.state })
       break
     case 'restart':
       model.restart()
@@ -173,13 +203,23 @@ function deleted(watched: Watched, what: 'stable' | 'canary' | 'stableDoor' | 'c
   watched.handMade = true
 }
 
-it.each([['behind a mesh', 100, () => adopted()], ['without a mesh', 50, () => adopted(blueGreen, [ownService()])]] as const)('hold %s under whatever happens, and the world comes to rest once nothing does', (_, runs, begin) => {
+// What people delete is a matter of the others: hooks stand before raises only.
+const withHooks = fc.array(fc.oneof({ weight: 3, arbitrary: event.filter(({ type }) => type !== 'deleted') }, { weight: 1, arbitrary: hookEvent }), { minLength: 5, maxLength: 30 })
+const withoutHooks = fc.array(event, { minLength: 5, maxLength: 30 })
+it.each([
+  ['behind a mesh', 100, withoutHooks, () => adopted()],
+  ['without a mesh', 50, withoutHooks, () => adopted(blueGreen, [ownService()])],
+  ['with hooks that refuse, hang and flap', 60, withHooks, () => adopted({ hooks })],
+] as const)('hold %s under whatever happens, and the world comes to rest once nothing does', (_, runs, whatHappens, begin) => {
   fc.assert(
-    fc.property(fc.array(event, { minLength: 5, maxLength: 30 }), (events) => {
+    fc.property(whatHappens, (events) => {
       const watched = new Watched(begin())
       const { model } = watched
+      const agree = (): void => hooks.forEach(({ name }) => model.hooks.set(name, { state: 'Agreed', message: '' }))
+      agree()
       for (const one of events) happen(watched, one)
       model.source = 'answers'
+      agree()
       for (const revision of model.behaviour.keys()) model.behaviour.set(revision, {})
       const rests = model.until((m) => {
         const phase = m.phase

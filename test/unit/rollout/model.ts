@@ -4,6 +4,7 @@ import { templateBlockers, withTemplates } from '../../../src/controller/observe
 import { ask } from '../../../src/rollout/ask.ts'
 import type { Action } from '../../../src/rollout/actions.ts'
 import { decide } from '../../../src/rollout/decide.ts'
+import { calls, type HookAnswer, type HookCall, type HookReading } from '../../../src/rollout/hooks/call.ts'
 import type { Decision, Settings } from '../../../src/rollout/decision.ts'
 import { inForce } from '../../../src/rollout/defaults.ts'
 import { plan as planOf, type Plan } from '../../../src/rollout/plan.ts'
@@ -74,6 +75,12 @@ export class Model {
   finalizer = false
   deleting = false
   readings: Reading[] = []
+  /** What each hook answers, by its name; none: it hangs. */
+  hooks = new Map<string, HookAnswer>()
+  hookAnswers: HookReading[] = []
+  /** Every try that reached a hook, and those that were agreed to. */
+  hookCalls: HookCall[] = []
+  agreements: HookCall[] = []
   /** requests/s; 0: no traffic. */
   rate = 20
   source: 'answers' | 'errors' | 'empty' = 'answers'
@@ -172,6 +179,7 @@ export class Model {
       requests: this.requests,
       readings: this.readings,
       ...(this.templates.length > 0 ? { templates: this.templates } : {}),
+      hookAnswers: this.hookAnswers,
       dependencies: [],
       blockers: [...templateBlockers(this.plan, this.templates)],
       remarks: [],
@@ -251,6 +259,7 @@ export class Model {
   restart(): void {
     this.memory.clear()
     this.readings = []
+    this.hookAnswers = []
     this.identity = this.identity === 'a' ? 'b' : 'a'
   }
 
@@ -334,6 +343,14 @@ export class Model {
     }
     this.checkTraffic('time')
     for (const question of ask(this.seen(), this.plan, settings, this.now)) this.answer(question)
+    for (const call of calls(this.seen(), this.plan, this.now)) this.call(call)
+  }
+  private call(call: HookCall): void {
+    if (call.at > this.now) return
+    const answer = this.hooks.get(call.hook.name)
+    if (!this.hookCalls.some(({ id, attempt }) => id === call.id && attempt === call.attempt)) this.hookCalls.push(call)
+    if (answer?.state === 'Agreed') this.agreements.push(call)
+    if (answer) this.hookAnswers = [...this.hookAnswers.slice(-24), { question: call, answer, answeredAt: this.now }]
   }
   private answer(question: Question): void {
     if (question.at > this.now || this.readings.some((reading) => reading.question.check === question.check && reading.question.at === question.at)) return
