@@ -25,7 +25,7 @@ export function verdicts(pass: Pass): void {
     const fresh = answers(pass, check.name).filter((reading) => !(reading.question.at <= ms(before?.at)) || before?.message === unansweredMessage)
     return fresh.reduce<CheckStatus>((status, reading) => judged(pass, check, reading, status), before ?? unasked(pass, check, seenAt))
   })
-  const share = pass.plan.checks.flatMap((check) => answers(pass, check.name).slice(-1))[0]
+  const share = pass.plan.checks.flatMap((check) => answers(pass, check.name).slice(-1)).find(({ answer }) => answer.state === 'Counts')
   const measured = share && measuredShare(share)
   if (pass.next.journey && measured !== undefined && (inJourney(pass.next) || pass.next.phase === 'Observing')) pass.next.journey.weight.measured = Math.round(measured * 10) / 10
 }

@@ -85,6 +85,7 @@ describe('a check with a query of its own', () => {
     const model = releasing({}, [lag, baseSpec.analysis!.checks[0]!])
     until(model, (m) => m.status?.stable?.revision === 'r2')
     expect(model.status!.journey!.requests.served).toBeGreaterThan(100)
+    expect(model.decisions.some(({ commit }) => commit?.journey?.weight.seen === 25 && commit.journey.weight.measured === 25)).toBe(true)
   })
   it('is asked without telemetry too', () => {
     const model = releasing()
