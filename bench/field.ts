@@ -110,10 +110,10 @@ export function openField(options: { readonly api?: (cluster: EmbeddedCluster) =
   }
 }
 
-/** A Rollout of this provider with steps of one minute. */
-export function specOf(name: string, traffic: RolloutSpec['traffic'], weights: readonly number[], checks = true): RolloutSpec {
+/** A Rollout of this provider with steps of two minutes. */
+export function specOf(name: string, traffic: RolloutSpec['traffic'], weights: readonly number[]): RolloutSpec {
   return {
     workloadRef: { kind: 'Deployment', name }, service: { port: 80, targetPort: 'http' }, traffic, steps: weights.map(weight => ({ weight, hold: '2m' })), retainStable: '1m',
-    ...(checks ? { analysis: { telemetry: 'Istio' as const, checks: [{ name: 'success', successRate: { min: '99%' } }, { name: 'p99', latency: { percentile: 99, max: '500ms' } }] } } : {}),
+    analysis: { telemetry: 'Istio', checks: [{ name: 'success', successRate: { min: '99%' } }, { name: 'p99', latency: { percentile: 99, max: '500ms' } }] },
   }
 }

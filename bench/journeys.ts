@@ -10,7 +10,7 @@ const namespace = namespaceOf(app)
 type Traffic = RolloutSpec['traffic']
 const few = [20, 100]
 const many = [5, 10, 20, 35, 50, 65, 80, 100]
-const providers: Readonly<Record<string, { readonly traffic: Traffic; readonly prepare?: (field: Field) => void; readonly steps?: readonly (readonly number[])[] }>> = {
+const providers: Readonly<Record<string, { readonly traffic: Traffic; readonly prepare?: (field: Field) => void }>> = {
   'Istio, managed': { traffic: { istio: { managed: {} } } },
   'Istio, your VirtualService': { traffic: { istio: { virtualServiceRefs: [{ name: app }] } }, prepare: ownVirtualService },
   'Gateway API, managed': { traffic: { gatewayAPI: { managed: { parentRefs: [{ kind: 'Service', name: app, port: 80 }] } } }, prepare: acceptRoutes },
@@ -28,6 +28,8 @@ export async function journeys(): Promise<Figure[]> {
       { what: `${name}: reads in a journey of ${many.length} steps`, value: String(long8.reads) },
     )
   }
+  const blueGreen = await journey([0, 100], { kubernetes: {} })
+  figures.push({ what: 'Blue/green, of Services: writes of a whole journey (preview, switch)', value: String(blueGreen.made.length) })
   figures.push(await held())
   return figures
 }
@@ -36,7 +38,10 @@ export async function journeys(): Promise<Figure[]> {
 async function journey(weights: readonly number[], traffic: Traffic, prepare?: (field: Field) => void): Promise<{ readonly made: readonly CallRecord[]; readonly reads: number }> {
   const field = openField()
   prepare?.(field)
-  field.add(app, specOf(app, traffic, weights))
+  const { analysis, ...spec } = specOf(app, traffic, weights)
+  // A switch of Services has no mesh that would measure, and a Service of its own.
+  if (traffic?.kubernetes === undefined) field.add(app, { ...spec, analysis })
+  else field.add(app, { ...spec, service: { ...spec.service!, name: `${app}-live` } })
   await field.until([app], ({ phase }) => phase === 'Idle')
   await field.clock.advance(180_000)
   const mark = field.mark()

@@ -21,6 +21,7 @@ const bugs = 'sluice_passes_total{job="sluice",instance="a",lane="Rest",result="
 
 export const alertCases: readonly AlertCase[] = [
   { name: 'both wait', alert: 'SluiceNoLeader', series: { [leader('a')]: '0x20', [leader('b')]: '0x20' }, at: '4m', fires: { job: 'sluice' } },
+  { name: 'both of one installation wait, another leads', alert: 'SluiceNoLeader', series: { 'sluice_leader{job="sluice",instance="a",namespace="shop"}': '0x20', 'sluice_leader{job="sluice",instance="b",namespace="bank"}': '1x20' }, at: '4m', fires: { job: 'sluice', namespace: 'shop' } },
   { name: 'nothing is scraped', alert: 'SluiceNoLeader', series: { up: '1x20' }, at: '4m', fires: {} },
   { name: 'one leads after the other', alert: 'SluiceNoLeader', series: { [leader('a')]: '1x4 0x20', [leader('b')]: '0x5 1x20' }, at: '8m' },
   { name: 'the route cannot be written', alert: 'SluiceCannotLower', series: { [of('sluice_rollout_lowering_failing')]: '1x10' }, at: '3m', fires: cart },
