@@ -19,7 +19,7 @@ import { notifying as putTogether, type NotifyOptions } from './notifying.ts'
 import type { Sightings } from './observe/sightings.ts'
 import { type Derive, Originals } from './originals.ts'
 import { Queue } from './queue.ts'
-import { reconcile } from './reconcile.ts'
+import { hurry, reconcile } from './reconcile.ts'
 import { timed } from './server-clock.ts'
 import { split, surroundings } from './surroundings.ts'
 import { Teller, type About } from './tell.ts'
@@ -79,6 +79,7 @@ export function startController(options: ControllerOptions): Controller {
   const queue: Queue = new Queue({
     clock, random, slots,
     run: (key, lane) => metering.pass(lane, () => reconcile(key, lane, around)),
+    hurry: key => hurry(key, around),
     onBug: (key, error) => log.error({ ...named(key), err: error }, 'a pass threw: this is a bug of Sluice, please report it with this line'),
     onFlood: key => log.warn(named(key), 'its objects change again and again, so it is looked at more slowly: does another controller write the same fields?'),
   })

@@ -24,6 +24,8 @@ export interface QueueOptions {
   readonly clock: Clock
   /** One pass. A rejection counts as `failed` and harms only this key. */
   readonly run: (key: string, lane: Lane) => Promise<Next>
+  /** What must be lowered of a key that is woken in Closing and cannot have its pass yet: no slot is free, or a pass of its own hangs in a slow write. */
+  readonly hurry: (key: string) => Promise<void>
   /** A pass threw: a bug of ours. */
   readonly onBug: (key: string, error: unknown) => void
   /** Something changes the objects of this key so often that its passes are slowed down; said once a minute. */
@@ -57,6 +59,8 @@ interface Entry {
   running: boolean
   /** Woken while it ran. */
   dirty?: Lane
+  /** A lowering ahead of its pass is under way; `Again`: and was asked for once more meanwhile. */
+  hurrying?: 'Once' | 'Again'
   failures: number
   /** Passes in a row that ended with `more`. */
   inARow: number
@@ -102,6 +106,7 @@ export class Queue {
     const entry = this.#entry(key)
     if (entry.running) {
       entry.dirty = better(entry.dirty, lane)
+      if (lane === 'Closing') this.#hurry(key, entry)
       return
     }
     const pause = entry.queued === undefined ? this.#pause(key, entry, lane) : 0
@@ -112,6 +117,7 @@ export class Queue {
     if (before !== undefined) this.#waiting[before].delete(key)
     this.#waiting[entry.queued].add(key)
     this.#fill()
+    if (entry.queued === 'Closing') this.#hurry(key, entry)
   }
 
   /** Wakes a key at a moment of the wall clock (Unix ms), in lane Rest or the one given. Of several moments the earliest wins; a pass in between forgets it. */
@@ -198,6 +204,26 @@ export class Queue {
         if (this.#started) this.#after(key, entry, this.#tamed(key, entry, next), lane)
       })
     this.#passes.add(pass)
+  }
+
+  /** Counts towards the pace of the key like a pass; what comes too often waits for its pass. */
+  #hurry(key: string, entry: Entry): void {
+    if (!this.#started) return
+    if (entry.hurrying !== undefined) return void (entry.hurrying = 'Again')
+    this.#refill(entry, 'Closing')
+    if (entry.allowance < 1) return
+    entry.allowance -= 1
+    entry.hurrying = 'Once'
+    const work = Promise.resolve()
+      .then(() => this.#options.hurry(key))
+      .catch((error: unknown) => this.#options.onBug(key, error))
+      .then(() => {
+        this.#passes.delete(work)
+        const again = entry.hurrying === 'Again'
+        entry.hurrying = undefined
+        if (again) this.#hurry(key, entry)
+      })
+    this.#passes.add(work)
   }
 
   #tamed(key: string, entry: Entry, next: Next): Next {

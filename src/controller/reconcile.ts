@@ -76,6 +76,17 @@ export async function reconcile(key: string, lane: Lane, around: Surroundings): 
   return next(lane, earliest(decision.wakeAt, asked.changesAt), lowered, committed, raised)
 }
 
+/**
+ * Only what a pass does first: takes traffic away where this is due, and writes nothing down. For a key whose pass cannot begin yet. Beside a pass that
+ * is under way it is harmless, since every write tests what it saw; the next pass sees what was done, and says why.
+ */
+export async function hurry(key: string, around: Surroundings): Promise<void> {
+  const observed = around.observe(key, around.now())
+  if (observed === undefined) return
+  const decision = observed.decide(around.now())
+  await lower(observed, { ...decision, lower: decision.lower.filter(({ type }) => type === 'Lower' || type === 'SetSplit') }, around)
+}
+
 /** Takes traffic away, before anything is written down and with nobody's permission: everything at once, and all of it is tried. */
 async function lower(observed: Observed, decision: Decision, around: Surroundings): Promise<readonly Done[]> {
   const outcomes = await Promise.all(decision.lower.map(async action => ({ action, result: await observed.act(action) })))

@@ -40,7 +40,8 @@ export class Wakes {
       const targets = [`${kind}/${namespace}/${name}`, ...(others ? [`${kind}/${namespace}/*`, ...hosts(kind, one)] : [])]
       for (const key of targets.flatMap(target => [...(this.#byTarget.get(target) ?? [])])) keys.add(key)
     }
-    return [...keys].map(key => ({ key, lane: 'Rest' }))
+    const lane = mayHurt(kind, change) ? 'Closing' : 'Rest'
+    return [...keys].map(key => ({ key, lane }))
   }
 
   #rollout({ type, object, old }: Changed): readonly Wake[] {
@@ -54,7 +55,8 @@ export class Wakes {
     const others = new Set([`Rollout/${key}`, ...rivals].flatMap(target => [...(this.#byTarget.get(target) ?? [])]))
     others.delete(key)
     const phase = object.status?.phase as string | undefined
-    return [{ key, lane: phase === 'Closing' ? 'Closing' : 'Rest' }, ...[...others].map(other => ({ key: other, lane: 'Rest' as const }))]
+    const removed = object.metadata.deletionTimestamp !== undefined && old?.metadata.deletionTimestamp === undefined
+    return [{ key, lane: phase === 'Closing' || removed ? 'Closing' : 'Rest' }, ...[...others].map(other => ({ key: other, lane: 'Rest' as const }))]
   }
 
   #enter(key: string, targets: readonly string[]): void {
@@ -67,6 +69,20 @@ export class Wakes {
     else this.#targets.set(key, targets)
     for (const target of targets) this.#byTarget.set(target, (this.#byTarget.get(target) ?? new Set()).add(key))
   }
+}
+
+/** Something may have to be lowered: ready pods are fewer, a version moved on, weights were written, or it is gone. */
+function mayHurt(kind: Kind, { type, object, old }: Changed): boolean {
+  if (type === 'Deleted') return true
+  if (old === undefined) return false
+  if (kind === 'EndpointSlice') return readyIn(object) < readyIn(old)
+  const respecified = object.metadata.generation !== old.metadata.generation
+  if (kind === 'Deployment') return respecified || (object.status?.readyReplicas ?? 0) < (old.status?.readyReplicas ?? 0)
+  return respecified && routeKinds.includes(kind)
+}
+const routeKinds: readonly Kind[] = ['VirtualService', 'TrafficSplit', 'HTTPRoute', 'GRPCRoute']
+function readyIn({ endpoints }: KubeObject): number {
+  return Array.isArray(endpoints) ? endpoints.filter(endpoint => endpoint?.conditions?.ready !== false).length : 0
 }
 
 export function keyOf({ metadata }: KubeObject): string {

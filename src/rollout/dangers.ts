@@ -9,7 +9,7 @@ import { countRequests, failing, failureMessage } from './verdicts.ts'
 export function dangers(pass: Pass): void {
   if (!inJourney(pass.next)) return afterPromotion(pass)
   if (pass.next.phase === 'Closing' || pass.next.phase === 'Draining') return supersededWhileClosing(pass)
-  for (const danger of [closedElsewhere, verdictFails, testFails, otherRevision, canaryGone, readinessLost, weightsOfOthers, inputsEdited]) {
+  for (const danger of [verdictFails, testFails, otherRevision, canaryGone, readinessLost, closedElsewhere, weightsOfOthers, inputsEdited]) {
     danger(pass)
     if ((pass.next.phase as string) === 'Closing') return
   }
@@ -18,7 +18,7 @@ export function dangers(pass: Pass): void {
 /** With an invalid spec everything stays where it is, but for users who are hurt: by failures, where the checks can still be read, and by pods that do not answer. */
 export function emergencies(pass: Pass): void {
   if (!inJourney(pass.next) || pass.next.phase === 'Closing' || pass.next.phase === 'Draining') return
-  for (const danger of [closedElsewhere, verdictFails, canaryGone, readinessLost]) {
+  for (const danger of [verdictFails, canaryGone, readinessLost, closedElsewhere]) {
     danger(pass)
     if ((pass.next.phase as string) === 'Closing') return
   }
@@ -31,10 +31,10 @@ function afterPromotion(pass: Pass): void {
   if (!pass.seen.backends && !revisionNamed(pass.seen, pass.next.previous!.revision)) return void (pass.next.previous = undefined)
   wake(pass, ms(pass.next.previous!.warmUntil))
   const stable = pass.next.stable?.revision
-  if (closedBy(pass, stable) === 'Route' && !pass.seen.backends) return beginWayBack(pass, 'ClosedElsewhere', `a route names ${stable} as closed: another controller began the way back before it could write why`)
+  if (pass.seen.backends) return
   const failed = failing(pass)
-  if (!failed || failed.action !== 'Rollback' || pass.seen.backends) return
-  beginWayBack(pass, 'CheckFailed', failureMessage(failed.check), { check: failed.check.name })
+  if (failed?.action === 'Rollback') return beginWayBack(pass, 'CheckFailed', failureMessage(failed.check), { check: failed.check.name })
+  if (closedBy(pass, stable) === 'Route') beginWayBack(pass, 'ClosedElsewhere', `a route names ${stable} as closed: another controller began the way back before it could write why`)
 }
 /** A newer template while closing is remembered by itself, since the template is read again after Draining. A template that came back to the closed one stays closed. */
 function supersededWhileClosing(pass: Pass): void {
@@ -43,6 +43,7 @@ function supersededWhileClosing(pass: Pass): void {
   if (closing?.outcome === 'Superseded' && wanted === pass.next.stable?.revision) closing.outcome = 'Withdrawn'
 }
 
+/** Last of those that end a journey: what this pass can see of why is the better reason, also where it was lowered in a hurry, before any pass. */
 function closedElsewhere(pass: Pass): void {
   const revision = pass.next.canary?.revision
   if (closedBy(pass, revision) === 'Route') close(pass, 'RolledBack', 'ClosedElsewhere', `a route names ${revision} as closed: another controller took its traffic before it could write why`)

@@ -46,7 +46,9 @@ export async function lower(writer: Writer, raw: Raw, action: Of<'Lower'>): Prom
 export async function setSplit(writer: Writer, raw: Raw, action: Of<'SetSplit'>): Promise<ActResult> {
   const route = raw.routes.get(action.route)
   if (!route?.object) return refused('NotFound', `${action.route} does not exist`)
-  if (route.managed && isTooCoarse(raw, route, route.object)) {
+  // Less for the canary door waits for nothing, neither for other writes nor for a finer total.
+  const lowers = action.canaryDoor < route.router.read(route.object, route.arms, route.selector).canary - 0.05
+  if (!lowers && route.managed && isTooCoarse(raw, route, route.object)) {
     const finer = managedPatch(raw.scope, route)
     if (finer.length > 0) return done(await writer.patch(route.kind, route.object, finer))
   }
@@ -57,7 +59,7 @@ export async function setSplit(writer: Writer, raw: Raw, action: Of<'SetSplit'>)
     ...(action.restore && originals.length > 0 ? { canaryOnly: { restore: originals } } : {}),
   })
   if (patch.length === 0) return unchanged
-  const answer = await writer.patch(route.kind, route.object, patch)
+  const answer = await writer.patch(route.kind, route.object, patch, lowers ? urgent : undefined)
   return answer.ok ? afterRoute(writer, route, answer.value) : answer
 }
 

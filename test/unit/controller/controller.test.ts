@@ -281,6 +281,23 @@ describe('an API server in trouble', () => {
     expect(status()).toMatchObject({ phase: 'Idle', stable: { images: ['web:2'] } })
     expect(lines.filter(line => line['err'] !== undefined)).toEqual([])
   })
+  test('while the write of a status hangs, traffic is taken away all the same, and the reason is written when it can', async () => {
+    start()
+    await adopted()
+    push('web:2')
+    await world.clock.advance(30_000)
+    expect(share()).toEqual([80, 20])
+    const canary = status()!.canary!.revision
+    const hanging = world.faults.inject({ verb: 'patch', resource: 'rollouts.sluice.dev', subresource: 'status', userAgent: 'sluice/', effect: { delayMs: 20_000 } })
+    world.store.create('rolloutrequests.sluice.dev', { apiVersion: 'sluice.dev/v1alpha1', kind: 'RolloutRequest', metadata: { name: 'r', namespace: 'shop' }, spec: { rolloutName: 'web', action: 'Pause' } }, { manager: 'kubectl' })
+    await world.clock.advance(1000)
+    world.store.delete('deployments.apps', 'shop', canary)
+    await world.clock.advance(500)
+    expect([share(), status()?.phase]).toEqual([[100, 0], 'Holding'])
+    hanging.remove()
+    await world.clock.advance(120_000)
+    expect(status()).toMatchObject({ phase: 'RolledBack', failed: [{ revision: canary, reason: 'CanaryGone' }] })
+  })
   test('429 is obeyed', async () => {
     start()
     await adopted()

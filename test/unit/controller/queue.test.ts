@@ -4,6 +4,7 @@ import { settle, Simulated } from './simulated.ts'
 
 let clock: Simulated
 let runs: string[]
+let hurried: string[]
 let answers: Map<string, Next[]>
 let gates: Map<string, () => void>
 let bugs: unknown[]
@@ -13,7 +14,7 @@ let held: Set<string>
 
 function queue(slots: Partial<Record<Lane, number>> = {}): Queue {
   return new Queue({
-    clock, random: () => 1, slots: { Closing: 4, People: 2, Rest: 2, ...slots }, onBug: (_, error) => bugs.push(error), onFlood: key => floods.push(key),
+    clock, random: () => 1, slots: { Closing: 4, People: 2, Rest: 2, ...slots }, hurry: async key => void hurried.push(key), onBug: (_, error) => bugs.push(error), onFlood: key => floods.push(key),
     run: async (key, lane) => {
       runs.push(`${key} ${lane}`)
       if (held.has(key)) await new Promise<void>(resolve => gates.set(key, resolve))
@@ -30,6 +31,7 @@ function release(key: string): Promise<void> {
 beforeEach(() => {
   clock = new Simulated()
   runs = []
+  hurried = []
   answers = new Map()
   gates = new Map()
   bugs = []
@@ -61,6 +63,26 @@ describe('lanes', () => {
     await settle()
     expect(runs.slice(2)).toEqual(['hurt Closing', 'person People'])
     expect(q.depth()).toEqual({ Closing: 0, People: 0, Rest: 998 })
+  })
+  test('what must be lowered waits neither for a slot nor for a pass of its own that hangs', async () => {
+    const q = queue()
+    q.start()
+    for (let i = 0; i < 1000; i++) {
+      held.add(`r${i}`)
+      q.add(`r${i}`, 'Closing')
+    }
+    await settle()
+    expect(runs).toHaveLength(4)
+    expect(hurried).toHaveLength(996)
+    hurried = []
+    q.add('r0', 'Rest')
+    q.add('r0', 'Closing')
+    q.add('r0', 'Closing')
+    q.add('r999', 'Closing')
+    await settle()
+    expect(hurried).toEqual(['r0', 'r0'])
+    await release('r0')
+    expect(runs.slice(4)).toEqual(['r4 Closing'])
   })
   test('a key that waits is moved up, never down, and runs once', async () => {
     const q = queue()

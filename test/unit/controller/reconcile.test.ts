@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Failure, FailureReason, Result } from '../../../src/kube/api.ts'
 import type { CommitOutcome } from '../../../src/controller/commit.ts'
-import { reconcile, type Surroundings } from '../../../src/controller/reconcile.ts'
+import { hurry, reconcile, type Surroundings } from '../../../src/controller/reconcile.ts'
 import type { Action } from '../../../src/rollout/actions.ts'
 import type { Decision } from '../../../src/rollout/decision.ts'
 import type { KubeObject } from '../../../src/rollout/objects.ts'
@@ -78,6 +78,13 @@ test('no such rollout: its questions are forgotten', async () => {
 })
 
 describe('lowering', () => {
+  test('in a hurry: only what takes traffic away, nothing is written down, asked or raised', async () => {
+    decision = { ...decision, lower: [lowerA, { type: 'CreateRevision', revision: 'r', replicas: 1 }, lowerB] }
+    await hurry('shop/checkout', around)
+    expect(log).toEqual(['decide', 'Lower a', 'Lower b'])
+    exists = false
+    await hurry('shop/checkout', around)
+  })
   test('all are tried, the status is written, nothing is raised, and it repeats in lane Closing', async () => {
     results.set('Lower a', fail('Unavailable'))
     expect(await pass()).toEqual({ failed: true, lane: 'Closing' })

@@ -73,6 +73,21 @@ describe('lanes', () => {
     expect(ask('Promote')).toEqual([{ key: 'shop/cart', lane: 'People' }])
     expect(ask('Promote', { state: 'Accepted' })).toEqual([{ key: 'shop/cart', lane: 'Rest' }])
   })
+  const lane = (kind: Kind, old: Partial<KubeObject>, now: Partial<KubeObject>) => applied(kind, object(kind, 'cart-app', now), object(kind, 'cart-app', old))[0]?.lane
+  const generation = (value: number) => ({ metadata: { name: 'cart-app', namespace: 'shop', generation: value, labels: { 'sluice.dev/rollout': 'cart' } } })
+  test('pods that are lost, a version that moves on and weights of others may have to be lowered', () => {
+    const ready = (...values: boolean[]) => ({ ...generation(1), endpoints: values.map(one => ({ conditions: { ready: one } })) })
+    expect(lane('Deployment', { ...generation(1), status: { readyReplicas: 2 } }, { ...generation(1), status: { readyReplicas: 1 } })).toBe('Closing')
+    expect(lane('Deployment', { ...generation(1), status: { readyReplicas: 1 } }, { ...generation(1), status: { readyReplicas: 2 } })).toBe('Rest')
+    expect(lane('Deployment', generation(1), generation(2))).toBe('Closing')
+    expect(lane('VirtualService', generation(1), generation(2))).toBe('Closing')
+    expect(lane('Service', generation(1), generation(2))).toBe('Rest')
+    expect(lane('EndpointSlice', ready(true, true), ready(true, false))).toBe('Closing')
+    expect(lane('EndpointSlice', ready(true, false), ready(true, true))).toBe('Rest')
+    expect(wakes.of('Service', { type: 'Deleted', object: object('Service', 'cart-canary') })[0]?.lane).toBe('Closing')
+    const deleted = rollout('pricing', {})
+    expect(applied('Rollout', { ...deleted, metadata: { ...deleted.metadata, deletionTimestamp: 'now' } }, deleted)[0]?.lane).toBe('Closing')
+  })
   test('a malformed request wakes nobody', () => expect(applied('RolloutRequest', object('RolloutRequest', 'r'))).toEqual([]))
   test('a rollout that closes is in lane Closing', () => {
     expect(applied('Rollout', rollout('pricing', {}, 1, 'shop', { phase: 'Closing' }))[0]).toEqual({ key: 'shop/pricing', lane: 'Closing' })

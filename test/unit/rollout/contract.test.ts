@@ -145,7 +145,7 @@ describe.each(grounds)('$name $ground.name', ({ name, ground, procedure }) => {
       }
       ends(model, procedure)
     }
-  })
+  }, 60_000)
 
   it('a leader that was stopped with its decision in hand and wakes after another has acted raises nothing', () => {
     const model = procedure.prepare(1)
