@@ -121,6 +121,9 @@ function recipe(tool: Tool, route: KubeObject, field: WeightField): Remedy[] {
     return [{
       where: `In Git, in the manifest of ${route.kind} ${name}, add; edits of it in Git then no longer apply to the one that exists`,
       lines: ['metadata:', '  annotations:', `    ${fluxSsa}: IfNotPresent`],
+    }, {
+      where: 'And once by hand, for Flux no longer writes it onto the one that exists',
+      lines: [`kubectl -n ${route.metadata.namespace} annotate ${route.kind.toLowerCase()} ${name} ${fluxSsa}=IfNotPresent`],
     }]
   }
   if (tool === 'kubectl') return [{ where: `Apply it only while no journey is under way; look first`, lines: [`sluice get -n ${route.metadata.namespace}`] }]

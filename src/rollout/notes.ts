@@ -20,7 +20,7 @@ function phaseNotes(before: RolloutStatus | undefined, after: RolloutStatus): Dr
   const earlier = before?.journey
   const base = common(after)
   if (journey && !journey.ended && journey.id !== earlier?.id && journey.direction === 'Out')
-    found.push({ type: 'Started', severity: 'Normal', ...base, message: `${after.stable?.revision} → ${after.canary?.revision} starts` })
+    found.push({ type: 'Started', severity: 'Normal', ...base, message: `${after.stable?.revision} → ${after.canary?.revision} starts${after.canary?.changedConfig ? `: ${after.canary.changedConfig.join(', ')} changed` : ''}` })
   if (journey?.weight.seenAt && !journey.ended && journey.weight.seenAt !== earlier?.weight.seenAt && after.phase === 'Holding')
     found.push({ type: 'StepReached', severity: 'Normal', ...base, weight: journey.weight.seen, message: `${after.canary?.revision} is seen at ${journey.weight.seen}%` })
   if (journey?.closing && !earlier?.closing) found.push(closingNote(after))

@@ -47,7 +47,8 @@ function promoted(pass: Pass, message: string): void {
     const { backend: _, ...previous } = stable
     next.previous = { ...previous, warmUntil: iso(now + plan.retainStableMs) }
   }
-  next.stable = canary
+  const { changedConfig: _, ...proven } = canary ?? {}
+  next.stable = canary && (proven as typeof canary)
   next.canary = undefined
   next.failed = next.failed.filter((failed) => failed.revision !== canary?.revision)
   if (warm(pass)) next.checks = unanswered(pass)

@@ -41,6 +41,7 @@ const revisionStatus = z.object({
   backend: word.optional().describe('With `backends`: the backend, without the hash of its template.'),
   images,
   commit,
+  changedConfig: z.array(word).max(32).optional().describe('Of a canary: the tracked ConfigMaps and Secrets by whose content alone it differs from stable.'),
 })
 export const checkStatus = z.object({
   name: word.describe('Name of the check.'),

@@ -1,11 +1,12 @@
 /** Everybody who applies Git beside Sluice, on a real API server: at rest and in the middle of a journey nobody fights, and no request finds no pod. */
+import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, type TestContext } from 'vitest'
 import { parse } from 'yaml'
 import type { KubeObject } from '../../src/rollout/objects.ts'
 import { validate } from '../../src/rollout/validate.ts'
-import { argo, flux, helmRelease, keepSyncing, kubectlApply, pathOf, type Applier, type Git, type Ignored, type Place } from '../support/gitops.ts'
+import { argo, flux, helmRelease, keepSyncing, kstatus, kubectlApply, pathOf, type Applier, type Git, type Ignored, type Place } from '../support/gitops.ts'
 import { helmMissing } from '../support/helm.ts'
 import { runLua } from '../support/lua.ts'
 import { sleep, until } from '../support/process.ts'
@@ -27,6 +28,11 @@ function recipe(section: string, at = 0): any {
 const managed = parse(/^```yaml\n([\s\S]*?)^```/m.exec(page)![1]!).spec.traffic
 /** The line that zeroes the template, as docs/gitops.md has it. */
 const zeroing = /^kubectl (scale .*)$/m.exec(page)![1]!.replace('checkout', 'shop').split(' ')
+/** The commands of a section, one a line. */
+function commands(section: string): readonly string[] {
+  const text = page.split(/^## /m).find((part) => part.startsWith(`${section}\n`)) ?? ''
+  return [...text.matchAll(/^```sh\n([\s\S]*?)^```/gm)].flatMap(([, lines]) => lines!.trim().split('\n'))
+}
 const shipped = (file: string): any => parse(readFileSync(resolve(root, 'deploy/argocd', file), 'utf8'))
 
 interface Content {
@@ -226,6 +232,7 @@ describe.skipIf(missing)(`Git beside Sluice ${missing ?? ''}`, { concurrent: tru
     { name: 'kubectl apply --server-side', by: (place: Place) => kubectlApply(place, '--server-side') },
   ])('$name of a route in the middle is an order of a person: held at what it says', async ({ by }, t) => {
     const shop = await adopted(t, by, repository({ route: {}, hold: '60s' }))
+    await shop.applier.sync(repository({ route: {}, hold: '60s', note: 'b' }))
     await atRest(shop)
     const git = repository({ image: 'shop:v2', route: {}, hold: '60s' })
     await shop.applier.sync(git)
@@ -237,10 +244,11 @@ describe.skipIf(missing)(`Git beside Sluice ${missing ?? ''}`, { concurrent: tru
   })
   test.skipIf(helmMissing()).for([{ mode: 'ThreeWay', resets: 0 }, { mode: 'ServerSide', resets: 1 }] as const)('Helm, $mode: an upgrade in the middle with a route in the chart, $resets resets', async ({ mode, resets }, t) => {
     const shop = await adopted(t, (place) => helmRelease(place, mode), repository({ route: {} }))
+    await shop.applier.sync(repository({ route: {}, note: 'b' }))
     await atRest(shop)
     await shop.applier.sync(repository({ image: 'shop:v2', route: {} }))
     await holding(shop.scene)
-    await shop.applier.sync(repository({ image: 'shop:v2', route: {}, note: 'b' }))
+    await shop.applier.sync(repository({ image: 'shop:v2', route: {}, note: 'c' }))
     const done = await promoted(shop.scene, 'shop:v2')
     expect(done.resets).toHaveLength(resets)
   })
@@ -259,6 +267,16 @@ describe.skipIf(missing)(`Git beside Sluice ${missing ?? ''}`, { concurrent: tru
       const now = await shop.scene.reach('shop', 'promoted', ({ phase, stable }) => phase === 'Idle' && stable !== undefined && stable.revision !== before)
       expect(now.history[0]).toMatchObject({ outcome: 'Promoted', from: before })
       await atRest(shop)
+    })
+
+    test('rollout restart in the middle of a journey: the newer release takes its place', async (t) => {
+      const shop = await adopted(t, byKubectl, repository({ hold: '60s' }))
+      await shop.applier.sync(repository({ image: 'shop:v2', hold: '60s' }))
+      const { canary } = await holding(shop.scene)
+      await kubectl(shop, ['rollout', 'restart', 'deployment/shop'])
+      const now = await shop.scene.reach('shop', 'the newer one to hold', (status) => status.phase === 'Holding' && status.canary?.revision !== canary!.revision)
+      expect(now.history[0]).toMatchObject({ outcome: 'Superseded', revision: canary!.revision })
+      expect(now.canary?.images).toEqual(['shop:v2'])
     })
 
     test('scale of the Deployment is an order for what serves: at rest at once, in a journey when it is over', async (t) => {
@@ -283,6 +301,65 @@ describe.skipIf(missing)(`Git beside Sluice ${missing ?? ''}`, { concurrent: tru
       const now = await shop.scene.reach('shop', 'rebuilt', ({ phase, sequence }) => phase === 'Idle' && sequence !== before.sequence)
       expect(now.stable?.revision).toBe(before.stable?.revision)
       await atRest(shop)
+    })
+
+    test('replace --force of the Rollout in the middle: stable serves, and the version waits for a Retry', async (t) => {
+      const shop = await adopted(t, byKubectl, repository({ hold: '20s' }))
+      const { scene } = shop
+      const stable = (await scene.status('shop'))!.stable!.revision
+      await shop.applier.sync(repository({ image: 'shop:v2', hold: '20s' }))
+      const before = await holding(scene)
+      const [rollout] = repository({ hold: '4s' }).filter(({ kind }) => kind === 'Rollout')
+      await kubectl(shop, ['replace', '--force', '-f', '-'], JSON.stringify(rollout))
+      const back = await scene.reach('shop', 'taken back', ({ phase, sequence }) => phase === 'RolledBack' && sequence !== before.sequence)
+      expect(back).toMatchObject({ stable: { revision: stable }, failed: [{ revision: before.canary!.revision, reason: 'NamedByRoute' }] })
+      expect(await stage.mesh.measure(scene.namespace, 'shop:v1')).toBe(100)
+      await scene.ask('shop', 'Retry')
+      await promoted(scene, 'shop:v2')
+    })
+
+    test('replace --force of a route: at rest nothing, in the middle an order of a person', async (t) => {
+      const shop = await adopted(t, byKubectl, repository({ route: {}, hold: '60s' }))
+      const [route] = repository({ route: {} }).filter(({ kind }) => kind === 'VirtualService')
+      await kubectl(shop, ['replace', '--force', '-f', '-'], JSON.stringify(route))
+      await atRest(shop)
+      await shop.applier.sync(repository({ image: 'shop:v2', route: {}, hold: '60s' }))
+      await holding(shop.scene)
+      await kubectl(shop, ['replace', '--force', '-f', '-'], JSON.stringify(route))
+      const held = await shop.scene.reach('shop', 'held', ({ phase }) => phase === 'Held')
+      expect(held.journey?.held?.reason).toBe('LoweredByHand')
+      await shop.scene.ask('shop', 'Resume')
+      await shop.scene.reach('shop', 'the weight of the step again', ({ phase, journey }) => phase === 'Holding' && journey?.weight.seen === 20)
+    })
+
+    test('replace --force --cascade=orphan of the Deployment in the middle: the journey goes on', async (t) => {
+      const shop = await adopted(t, byKubectl, repository())
+      const { scene, live } = shop
+      await shop.applier.sync(repository({ image: 'shop:v2' }))
+      const before = await holding(scene)
+      const [deployment] = repository({ image: 'shop:v2' }).filter(({ kind }) => kind === 'Deployment')
+      await kubectl(shop, ['replace', '--force', '--cascade=orphan', '-f', '-'], JSON.stringify(deployment))
+      const done = await promoted(scene, 'shop:v2')
+      expect(done.history).toHaveLength(1)
+      expect(done.stable?.revision).toBe(before.canary?.revision)
+      await until('the template at zero', async () => (await live('Deployment')).spec.replicas === 0)
+    })
+
+    test.for([{ when: 'at rest', image: undefined }, { when: 'in the middle', image: 'shop:v2' }])('replace --force of the Deployment, $when, takes its pods along as that of any Deployment; what it says is adopted anew', async ({ image }) => {
+      // No traffic: whoever deletes the Deployment deletes the service.
+      const scene = await stage.scene('gitops')
+      const applier = kubectlApply({ plane: stage.plane, namespace: scene.namespace })
+      await applier.sync(repository({ hold: '60s' }))
+      await scene.reach('shop', 'adopted', (now) => now.phase === 'Idle')
+      if (image) {
+        await applier.sync(repository({ image, hold: '60s' }))
+        await holding(scene)
+      }
+      const git = repository({ image: 'shop:v3', hold: '4s' })
+      const [deployment] = git.filter(({ kind }) => kind === 'Deployment')
+      expect(await stage.plane.kubectlAsync(['-n', scene.namespace, 'replace', '--force', '-f', '-'], JSON.stringify(deployment))).toMatchObject({ status: 0 })
+      const now = await scene.reach('shop', 'to serve the new one', ({ phase, stable }) => phase === 'Idle' && stable?.images?.includes('shop:v3') === true)
+      await until('its pods', async () => (await scene.get(`/apis/apps/v1/namespaces/${scene.namespace}/deployments/${now.stable!.revision}`))?.status?.readyReplicas === 2)
     })
 
     test('replace --force --cascade=orphan of the Deployment: its revisions are owned by the new one, and nothing is released', async (t) => {
@@ -338,6 +415,39 @@ describe.skipIf(missing)(`Git beside Sluice ${missing ?? ''}`, { concurrent: tru
     await atRest(shop)
   })
 
+  const doctor = ({ scene }: Shop) => new Promise<string>((answer) => {
+    execFile(resolve(root, 'bin/sluice'), ['doctor', '-n', scene.namespace, '--kubeconfig', stage.plane.kubeconfig], (_, stdout) => answer(stdout))
+  })
+  test.for([
+    { name: 'Flux', by: (place: Place) => flux(place), missing: ['kustomize.toolkit.fluxcd.io/ssa: IfNotPresent'], recipe: { route: { 'kustomize.toolkit.fluxcd.io/ssa': 'IfNotPresent' } } },
+    { name: 'Argo CD', by: (place: Place) => argo(place, 'ServerSide'), missing: ['ignoreDifferences:', "jqPathExpressions: ['.spec.http[]?.route[]?.weight']"], recipe: undefined },
+  ])('sluice doctor reads of real field managers that $name lacks its recipe, and prints the lines; once committed it is content', async ({ by, missing: lines, recipe: after }, t) => {
+    const shop = await adopted(t, by, repository({ route: {}, replicas: 2 }))
+    await shop.applier.sync(repository({ route: {}, replicas: 2, note: 'b' }))
+    const said = await doctor(shop)
+    for (const line of [...lines, 'WeightsReset', 'ReplicasContested', 'replicas: 2   # remove']) expect(said).toContain(line)
+    if (!after) return
+    await shop.applier.sync(repository(after))
+    const byHand = /kubectl (-n \S+ annotate .*)/.exec(said)![1]!
+    expect(commands('Flux')[0]).toBe(`kubectl ${byHand.replace(/-n \S+ /, '').replace(' shop ', ' checkout ')}`)
+    expect(await stage.plane.kubectlAsync(byHand.split(' '))).toMatchObject({ status: 0 })
+    // Given up with the line, it is at its default; docs/gitops.md has the command.
+    await stage.plane.kubectlAsync(['-n', shop.scene.namespace, ...zeroing])
+    const content = await doctor(shop)
+    for (const rule of ['WeightsReset', 'ReplicasContested']) expect(content).not.toContain(rule)
+  })
+
+  test("the commands of docs/gitops.md give Argo CD health, actions and rights", async (t) => {
+    await stage.plane.request('POST', '/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'argocd' } })
+    await stage.plane.request('POST', '/api/v1/namespaces/argocd/configmaps', { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'argocd-cm' }, data: { url: 'https://argocd.example.com' } })
+    t.onTestFinished(async () => void (await stage.plane.request('DELETE', '/api/v1/namespaces/argocd')))
+    const lines = commands('Argo CD')
+    expect(lines).toHaveLength(2)
+    for (const line of lines) expect(await stage.plane.kubectlAsync(line.split(' ').slice(1).map((word) => (word.startsWith('deploy/') ? resolve(root, word) : word)))).toMatchObject({ status: 0 })
+    const { body } = await stage.plane.request('GET', '/api/v1/namespaces/argocd/configmaps/argocd-cm')
+    expect(body.data).toEqual({ url: 'https://argocd.example.com', ...shipped('argocd-cm.yaml').data })
+  })
+
   test('the commit of an annotation goes into status, note and history; without one the image tells', async (t) => {
     const { scene, applier } = await adopted(t, flux, repository())
     await applier.sync(repository({ image: 'shop:v2', annotations: recipe('The commit').metadata.annotations }))
@@ -363,6 +473,26 @@ describe.skipIf(missing)(`Git beside Sluice ${missing ?? ''}`, { concurrent: tru
       expect(validate(made.resource)).toEqual([])
       await scene.apply('sluice.dev/v1alpha1/rolloutrequests', made.resource)
     }
+
+    test('kstatus, by which Flux and Helm 4 wait: under way until adopted, current in a hold and after a rollback, failed for a spec that cannot work', async (t) => {
+      const shop = await adopted(t, flux, repository())
+      const { scene, applier, live, place } = shop
+      expect(kstatus(await live('Rollout'))).toBe('Current')
+      await applier.sync(repository({ image: 'shop:v2', hold: '60s' }))
+      await holding(scene)
+      expect(kstatus(await live('Rollout'))).toBe('Current')
+      await scene.ask('shop', 'Abort')
+      await scene.reach('shop', 'rolled back', ({ phase }) => phase === 'RolledBack')
+      expect(kstatus(await live('Rollout'))).toBe('Current')
+      const broken = repository({ image: 'shop:v1' }).map((object) => (object.kind === 'Rollout' ? { ...object, spec: { ...object.spec, steps: [{ weight: 20, scale: '5%' }, { weight: 100 }] } } : object))
+      await applier.sync(broken)
+      await until('failed', async () => kstatus(await live('Rollout')) === 'Failed')
+      await applier.sync(repository())
+      await until('current', async () => kstatus(await live('Rollout')) === 'Current')
+      const fresh = { apiVersion: 'sluice.dev/v1alpha1', kind: 'Rollout', metadata: { name: 'late', generation: 1 }, spec: {} }
+      expect(kstatus(fresh)).toBe('Current')
+      expect(place.namespace).toBe(scene.namespace)
+    })
 
     test("Argo CD's health follows a release, and its actions steer it", async (t) => {
       const shop = await adopted(t, flux, repository())

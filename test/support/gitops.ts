@@ -132,6 +132,19 @@ export function helmRelease({ plane, namespace }: Place, mode: 'ThreeWay' | 'Ser
   }
 }
 
+/**
+ * How Flux and Helm 4 wait, by kstatus of kubernetes-sigs/cli-utils, for a custom resource: what is said about an older generation, or Reconciling, is under way; Stalled has
+ * failed; Ready says the rest.
+ */
+export function kstatus({ metadata, status = {} }: KubeObject): 'InProgress' | 'Failed' | 'Current' {
+  const { observedGeneration, conditions = [] } = status
+  const holds = (type: string): string | undefined => conditions.find((one: any) => one.type === type)?.status
+  if (observedGeneration !== undefined && observedGeneration !== metadata.generation) return 'InProgress'
+  if (holds('Reconciling') === 'True') return 'InProgress'
+  if (holds('Stalled') === 'True') return 'Failed'
+  return holds('Ready') === undefined || holds('Ready') === 'True' ? 'Current' : 'InProgress'
+}
+
 /** Self-heal: syncs again and again until it is stopped, which returns how often something was written. What a sync throws, `stop` throws. */
 export function keepSyncing(applier: Applier, git: Git, everyMs = 700): { stop(): Promise<number> } {
   const ending = new AbortController()
