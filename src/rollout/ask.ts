@@ -61,12 +61,21 @@ function subjectOf(seen: Seen, status: RolloutStatus, plan: Plan, settings: Sett
   if (journey.ended) {
     if (journey.ended.outcome !== 'Promoted' || !status.previous || now >= ms(status.previous.warmUntil)) return undefined
     if (seen.backends) return backendSeries(seen, seen.backends)
-    return { stable: series(seen, plan, settings, status.previous.revision), canary: series(seen, plan, settings, status.stable.revision, 'stable') }
+    return reached(seen, plan, settings, { stable: series(seen, plan, settings, status.previous.revision), canary: series(seen, plan, settings, status.stable.revision, 'stable') })
   }
   if (!asking.includes(status.phase) || !journey.weight.seenAt || !status.canary || !(journey.weight.seen! > 0)) return undefined
   if (seen.backends) return backendSeries(seen, seen.backends)
   const turned = seen.doors.stable.leadsTo === status.canary.revision && seen.routes.every((route) => route.canaryDoor === 0)
-  return { stable: series(seen, plan, settings, status.stable.revision, turned ? undefined : 'stable'), canary: series(seen, plan, settings, status.canary.revision, turned ? 'stable' : 'canary') }
+  return reached(seen, plan, settings, {
+    stable: series(seen, plan, settings, status.stable.revision, turned ? undefined : 'stable'),
+    canary: series(seen, plan, settings, status.canary.revision, turned ? 'stable' : 'canary'),
+  })
+}
+/** Without a mesh nobody comes through a door: all call the Service `<name>`, and what never arrived was for the canary, since that is asked about while it leads there. */
+function reached(seen: Seen, plan: Plan, settings: Settings, subject: Subject): Subject {
+  if (seen.doors.own.state !== 'Route') return subject
+  const { door: _, ...stable } = subject.stable
+  return { stable, canary: { ...subject.canary, door: `${plan.name}.${seen.rollout.namespace}.svc.${settings.clusterDomain}` } }
 }
 const series = (seen: Seen, plan: Plan, settings: Settings, revision: string, door?: 'stable' | 'canary'): ArmSeries => ({
   namespace: seen.rollout.namespace,
@@ -92,9 +101,9 @@ function quietQuestion(seen: Seen, status: RolloutStatus, plan: Plan, settings: 
   const at = due(seen, id, since, plan.scrapeIntervalMs, now)
   const closedDoor = flipping ? 'stable' : 'canary'
   const ofBackends = seen.backends && backendSeries(seen, seen.backends)
-  const [canary, stable] = ofBackends
-    ? [ofBackends.canary, ofBackends.stable]
-    : [series(seen, plan, settings, closed, closedDoor), series(seen, plan, settings, other, flipping ? 'canary' : 'stable')]
+  const { canary, stable } = ofBackends ?? reached(seen, plan, settings, {
+    canary: series(seen, plan, settings, closed, closedDoor), stable: series(seen, plan, settings, other, flipping ? 'canary' : 'stable'),
+  })
   const windowMs = 2 * plan.scrapeIntervalMs
   return [{ id, check: quietCheck, source: plan.source, telemetry: plan.telemetry, measure: { kind: 'DoorRequests' }, canary, stable, at, fastMs: windowMs, slowMs: windowMs }]
 }

@@ -140,13 +140,16 @@ function weightsOfOthers(pass: Pass): void {
   for (const route of nowhere ? [] : routes)
     if (route.canaryDoor > expressed(route, ceiling) + 0.05 && pass.seen.doors.canary.leadsTo !== pass.next.stable?.revision)
       pass.lower.push({ type: 'SetSplit', route: route.key, canaryDoor: ceiling, reopen: false, restore: false })
-  const fallen = routes.find((route) => (route.canaryDoor < expressed(route, standing) - 0.05 || (route.uneven && standing > 0)) && route.lastWriter?.ours !== true)
+  // What stood when a person resumed is theirs to have put right; the step's own split does it.
+  const known = (phase === 'Scaling' || phase === 'Shifting') && (pass.seen.since['split'] ?? pass.now) <= ms(current.step.since)
+  const fallen = routes.find((route) => (route.canaryDoor < expressed(route, standing) - 0.05 || (route.uneven && standing > 0 && !known)) && route.lastWriter?.ours !== true)
   if (!fallen) return
   const who = fallen.lastWriter?.manager ?? 'somebody'
   if (fallen.lastWriter?.gitOps) return resetByGitOps(pass, standing, fallen.key, who)
   if (phase === 'Held') return
   current.weight = { ...current.weight, wanted: Math.min(...routes.map((route) => route.canaryDoor)) }
-  hold(pass, 'LoweredByHand', `${who} lowered ${fallen.key} to ${fallen.canaryDoor}%; resume to go on from there`)
+  const what = fallen.uneven ? `${who} changed ${fallen.key}, which no longer gives the canary ${standing}% everywhere` : `${who} lowered ${fallen.key} to ${fallen.canaryDoor}%`
+  hold(pass, 'LoweredByHand', `${what}; resume to go on from there`)
 }
 /** From here on door weights say nothing of versions: both doors lead to the new one. */
 const turned = (pass: Pass): boolean => pass.seen.doors.stable.leadsTo === pass.next.canary?.revision

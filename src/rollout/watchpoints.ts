@@ -5,7 +5,7 @@ export function watchpoints(seen: Omit<Seen, 'since'>): Record<string, string> {
   const points: Record<string, string> = {
     // Since when anybody has been looking at all: nobody is blamed for the time in which no controller was there.
     watched: 'true',
-    split: seen.routes.map((route) => `${route.key}=${route.state}:${route.canaryDoor}:${route.mirrored}`).join(' '),
+    split: seen.routes.map((route) => `${route.key}=${route.state}:${route.canaryDoor}:${route.uneven}:${route.mirrored}`).join(' '),
     template: seen.workload.state === 'Present' ? `${seen.workload.replicas}` : seen.workload.state,
   }
   for (const name of ['stable', 'canary', 'own'] as const) {

@@ -53,6 +53,18 @@ describe('a journey', () => {
     expect(model.nowhere).toEqual([])
   })
 
+  it('asks about what arrived at the new version, and what never arrived at the Service that callers name', () => {
+    const model = at(100)
+    const asked = () => model.readings.at(-1)!.question
+    model.until((m) => m.readings.length > 0, 2)
+    expect(asked().canary).toEqual({ namespace: 'shop', workloads: ['r2'], door: 'shop.shop.svc.cluster.local' })
+    expect(asked().stable).toEqual({ namespace: 'shop', workloads: ['r1'] })
+    // Before the stable door turns, what still arrives at the old pods, over connections that callers keep open.
+    model.until((m) => m.readings.some(({ question }) => question.check === '$quiet'))
+    expect(asked()).toMatchObject({ check: '$quiet', canary: { workloads: ['r1'], door: 'shop.shop.svc.cluster.local' }, stable: { workloads: ['r2'] } })
+    expect(asked().stable.door).toBeUndefined()
+  })
+
   it('a step of half the traffic cannot be asked for', () => {
     expect(() => begin({ steps: [{ weight: 50 }, { weight: 100 }] })).toThrow('steps[].weight is 0 or 100 with traffic.kubernetes')
   })
@@ -134,5 +146,15 @@ describe('what others do to the Service', () => {
     model.pass()
     expect(model.status?.journey?.held?.reason).toBe('LoweredByHand')
     expect(model.shareOf('r1')).toBe(1)
+  })
+
+  it('led to the pods of every version by a person in the switch, it is held, and resumed to the canary alone', () => {
+    const model = at(100)
+    Object.assign(model.routes[0]!, { selects: 'Workload', canaryDoor: 100, lastWriter: { manager: 'kubectl-edit', ours: false, gitOps: false } })
+    model.pass()
+    expect(model.status?.journey?.held?.message).toContain('kubectl-edit changed Service/shop/shop, which no longer gives the canary 100% everywhere')
+    model.request('Resume', { revision: 'r2' })
+    expect(model.until((m) => m.phase === 'Holding', 2)).toBe(true)
+    expect(model.routes[0]!.selects).toBe('r2')
   })
 })
