@@ -23,8 +23,8 @@ export function configurationSchema(): string {
 
 /** What the chart takes of it (`config` of its values), in one line: JSON Schema, draft 7, without descriptions. */
 export function chartSchema(): string {
-  const { sources, defaults } = configuration.shape
-  const wanted = z.strictObject({ sources, defaults })
+  const { sources, templateNamespaces, defaults } = configuration.shape
+  const wanted = z.strictObject({ sources, templateNamespaces, defaults })
   const { $schema: _, ...schema } = z.toJSONSchema(wanted, {
     target: 'draft-7', io: 'input', override: ({ jsonSchema }) => {
       translated(jsonSchema as Record<string, unknown>)

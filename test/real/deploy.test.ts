@@ -207,11 +207,11 @@ describe.skipIf(noChart)(`the chart ${noChart ?? ''}`, () => {
     expect(await helm(['lint', '--strict', chart])).toMatchObject({ status: 0 })
     const kept = (objects: readonly KubeObject[]) => of(objects, 'CustomResourceDefinition').map(({ metadata }) => metadata.annotations?.['helm.sh/resource-policy'])
     expect(new Set(kept(await rendered(system)))).toEqual(new Set(['keep']))
-    const objects = await rendered(system, 'crds.keep=false', `image.digest=sha256:${'a'.repeat(64)}`, 'notifications.clusterName=east', 'notifications.allowedHosts={hook.tools,10.0.0.7:8080}', 'nodeSelector.zone=a', 'imagePullSecrets[0].name=pull')
+    const objects = await rendered(system, 'crds.keep=false', `image.digest=sha256:${'a'.repeat(64)}`, 'notifications.clusterName=east', 'notifications.allowedHosts={hook.tools,10.0.0.7:8080}', 'config.templateNamespaces={platform,*}', 'nodeSelector.zone=a', 'imagePullSecrets[0].name=pull')
     expect(new Set(kept(objects))).toEqual(new Set([undefined]))
     const { containers: [container], ...pod } = of(objects, 'Deployment')[0]!.spec.template.spec
     expect(container.image).toBe(`registry.example.com/sluice/sluice@sha256:${'a'.repeat(64)}`)
-    expect(configured(objects)).toMatchObject({ clusterName: 'east', allowedHosts: ['hook.tools', '10.0.0.7:8080'], sources: [{ name: 'default', url: 'http://prometheus.istio-system:9090', scrapeInterval: '15s' }] })
+    expect(configured(objects)).toMatchObject({ clusterName: 'east', allowedHosts: ['hook.tools', '10.0.0.7:8080'], templateNamespaces: ['platform', '*'], sources: [{ name: 'default', url: 'http://prometheus.istio-system:9090', scrapeInterval: '15s' }] })
     expect(pod).toMatchObject({ nodeSelector: { zone: 'a' }, imagePullSecrets: [{ name: 'pull' }] })
   })
 
