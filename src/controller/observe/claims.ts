@@ -46,7 +46,11 @@ function claimsOf(scope: Scope, rollout: KubeObject): Claims {
   const { spec, planned } = readSpec(rollout, scope.settings)
   const { workload, name: named } = planned
   // Who only looks on takes nothing from anybody.
-  if (planned.observes) return { all: [], createdAt: 0, spec, named, objects: [], routes: [] }
+  if (planned.observes) {
+    const none: Claims = { all: [], createdAt: 0, spec, named, objects: [], routes: [] }
+    known.set(rollout, none)
+    return none
+  }
   const { provider, places = [] } = placesOf(spec.traffic, { namespace, name: named }) ?? {}
   const objects = [
     ...(workload === undefined ? [] : [`Deployment ${namespace}/${workload}`]),
