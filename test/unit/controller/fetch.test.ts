@@ -113,6 +113,19 @@ describe('the sources', () => {
       state: 'Error', reason: 'no metric source default is configured, nor any other: start the controller with --prometheus URL, or add it to sources of its configuration file',
     })
   })
+  test('what is under way at a source that is exchanged is still answered by it', async () => {
+    let answer: (a: Answer) => void = () => {}
+    const sources = new Sources([{ ...named('default'), ask: () => new Promise(resolve => (answer = resolve)) }])
+    const f = new Fetcher({ clock, wake: key => woken.push(key), source: sources, ...ofMetrics })
+    f.update('shop/a', [question('x', clock.now())])
+    await settle()
+    sources.replace([named('default')])
+    f.update('shop/b', [question('x', clock.now())])
+    await settle()
+    answer(counts)
+    await settle()
+    expect([f.readings('shop/a')[0]?.answer, f.readings('shop/b')[0]?.answer]).toEqual([counts, { state: 'Error', reason: 'default' }])
+  })
   test('a question goes to the source that it names; an unknown name is answered with those there are; another set takes over at once', async () => {
     const sources = new Sources([named('default'), named('edge')])
     expect(await sources.ask(question('x', 0, 'edge'))).toEqual({ state: 'Error', reason: 'edge' })
