@@ -183,7 +183,8 @@ function essence(status: RolloutStatus): unknown {
   // Data that arrives is no decision: only a failing verdict and a source that does not answer are written at once.
   const alarming = checks.map(({ name, verdict, failures, countedAt }) => ({ name, verdict: verdict === 'Fail' || verdict === 'Error' ? verdict : undefined, failures, countedAt }))
   const weight = journey && { ...journey.weight, measured: undefined }
-  return canonical({ ...rest, hooks: hooks?.map(({ message: _words, ...call }) => call), message: '', conditions: facts.map((fact) => ({ ...fact, message: '' })), sequence: 0, writtenAt: '', writer: '', checks: alarming, journey: journey && { ...journey, weight, ...(status.phase === 'Observing' ? { requests: undefined } : {}) } })
+  // An adoption happens once, and people watch it: what it waits for is news.
+  return canonical({ ...rest, hooks: hooks?.map(({ message: _words, ...call }) => call), message: status.phase === 'Adopting' ? status.message : '', conditions: facts.map((fact) => ({ ...fact, message: '' })), sequence: 0, writtenAt: '', writer: '', checks: alarming, journey: journey && { ...journey, weight, ...(status.phase === 'Observing' ? { requests: undefined } : {}) } })
 }
 function canonical(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(canonical)

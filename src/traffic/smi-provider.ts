@@ -9,10 +9,13 @@ export const smiProvider: Provider = {
   places: (traffic, own) => (traffic.smi ? [{ kind: 'TrafficSplit', ...own, managed: true, redirects: false }] : []),
   managed: (_, wanted) => ({ object: managedTrafficSplit(wanted) }),
   uptake(split, { find }, clusterDomain) {
-    const profile = find('ServiceProfile', split.metadata.namespace ?? '', serviceProfileName(split, clusterDomain))
+    const { namespace = '', name } = split.metadata
+    const profile = find('ServiceProfile', namespace, serviceProfileName(split, clusterDomain))
     if (profile === 'NotServed') return { followed: true, problems: [] }
     const ignored = splitIgnored(profile)
-    return { followed: profileFollows(profile, split, clusterDomain), problems: ignored ? [ignored] : [] }
+    const followed = profileFollows(profile, split, clusterDomain)
+    const awaiting = `ServiceProfile ${namespace}/${serviceProfileName(split, clusterDomain)} to show the split of TrafficSplit ${namespace}/${name}: Linkerd's SMI adaptor writes it, does it run?`
+    return { followed, ...(followed ? {} : { awaiting }), problems: ignored ? [ignored] : [] }
   },
   labels: () => [],
 }

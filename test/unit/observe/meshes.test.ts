@@ -44,6 +44,7 @@ describe('Linkerd through SMI', () => {
     await cluster.do(key, { type: 'CreateRoute', route, canaryDoor: 0 })
     const mirrored = () => cluster.look(key).seen.routes[0]!.mirrored
     expect(mirrored()).toBe(false)
+    expect(cluster.look(key).seen.routes[0]!.message).toContain("ServiceProfile shop/cart.shop.svc.cluster.local to show the split of TrafficSplit shop/cart: Linkerd's SMI adaptor writes it")
     cluster.put(profile(100, 0))
     expect(mirrored()).toBe(true)
     await cluster.do(key, { type: 'SetSplit', route, canaryDoor: 25, reopen: false, restore: false })

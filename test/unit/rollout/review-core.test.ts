@@ -134,6 +134,12 @@ describe('what leads nowhere is lowered at once', () => {
   })
 })
 
+it('what an adoption waits for stands in the message at once', () => {
+  const model = new Bent()
+  model.bend = (seen) => ({ ...seen, routes: seen.routes.map((route): RouteSeen => (route.state === 'Present' ? { ...route, mirrored: false, message: 'the adaptor' } : route)) })
+  for (let turn = 0; turn < 8; turn++) (model.settle(), model.advance(5000))
+  expect([model.phase, model.status?.message]).toEqual(['Adopting', 'waiting for the adaptor'])
+})
 it('why pods do not get ready stands in the message at once, and is written once', () => {
   const model = rested()
   model.release('r2', { neverReady: true })
