@@ -180,8 +180,10 @@ export function startController(options: ControllerOptions): Controller {
       return lease === undefined ? settings.identity : lease.holder
     },
     unready: () => caches.problems(),
-    reconfigure({ scrapeIntervalMs, sources, defaults }) {
-      settings = { ...settings, scrapeIntervalMs, sources, defaults }
+    reconfigure(planning) {
+      // What is no longer said is no longer so: nothing of the planning before stays.
+      const { identity, propagationDelayMs, clusterDomain } = options.settings
+      settings = { identity, propagationDelayMs, clusterDomain, ...planning }
       if (leading) notifying.reconfigured()
       everything()
     },

@@ -166,6 +166,23 @@ test('another scrape interval in the middle of a journey is in force at once, an
   expect(status('web').phase).toBe('RolledBack')
 })
 
+test('whose templates are honoured, and defaults, are those of the last configuration, and none of the one before', async () => {
+  start([source('default')])
+  release('web')
+  const templated = [{ name: 'own', prometheus: { templateRef: { name: 'queue', namespace: 'metrics' }, max: '5' } }]
+  world.store.update('rollouts.sluice.dev', 'shop', 'web', (one) => ({ ...one, spec: { ...one.spec, analysis: { checks: templated } } }), by)
+  const said = async (more: object): Promise<string> => {
+    controller!.reconfigure({ ...settings('default'), ...more })
+    await world.clock.advance(90_000)
+    return stalled('web')?.message ?? ''
+  }
+  const first = await said({ templateNamespaces: ['elsewhere'] })
+  const then = await said({ templateNamespaces: ['metrics'] })
+  expect(first).toContain('of namespace metrics are not honoured')
+  expect(then).not.toContain('are not honoured')
+  expect(await said({ templateNamespaces: ['elsewhere'] })).toBe(first)
+})
+
 test('a message to a host that was not allowed is sent as soon as it is, and calls the cluster what it is called by then', async () => {
   world.store.create('secrets', { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'hook', namespace: 'shop' }, data: { key: Buffer.from(`whsec_${Buffer.alloc(32, 1).toString('base64')}`).toString('base64') } } as never, by)
   const webhook = { url: 'https://hooks.tools.svc/sluice', signingSecretRefs: [{ name: 'hook', key: 'key' }] }
