@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import type { HookAnswer } from '../../../src/rollout/hooks/call.ts'
 import { hookPoints, type When } from '../../../src/rollout/hooks/index.ts'
 import type { RolloutSpec } from '../../../src/rollout/schema.ts'
-import { adopted, baseSpec, type Model } from './model.ts'
+import { adopted, baseSpec, loweredLess, type Model } from './model.ts'
 
 const agreed: HookAnswer = { state: 'Agreed', message: '204' }
 const refused: HookAnswer = { state: 'Refused', message: 'not now' }
@@ -163,6 +163,37 @@ describe.each(gates)('%s, refusing', (when) => {
     expect(model.status!.message).toContain('a promote does not pass over a refusal')
     model.hooks.set('h', agreed)
     expect(model.until(promoted), says(model)).toBe(true)
+  })
+})
+
+describe.each(waits.filter((when) => when !== 'BeforeStart'))('%s, awaited under traffic', (when) => {
+  const dangers: Record<string, (model: Model) => void> = {
+    'a failing check': (model) => model.behaviour.set('r2', { errors: 0.5 }),
+    'an abort': (model) => model.request('Abort'),
+    'lost pods': (model) => model.behaviour.set('r2', { crash: true }),
+    'a newer version': (model) => model.release('r3'),
+    'the stable template': (model) => model.release('r1'),
+  }
+  it.each(Object.keys(dangers).flatMap((danger) => [undefined, error, later, refused].map((answer) => [danger, answer?.state ?? 'Silent', answer] as const)))('%s takes the traffic at once, hook %s', (danger, _, answer) => {
+    const model = released([hook(when, when === 'DuringStep' ? { onFailure: 'Report' } : {})], agreed)
+    model.until((m) => m.phase === 'Shifting' && m.status?.journey?.step.index === 1)
+    if (answer) model.hooks.set('h', answer)
+    else model.hooks.delete('h')
+    const reported = when === 'DuringStep' && answer === refused
+    model.until((m) => m.phase === 'Holding' && m.status!.hooks?.some(({ state }) => state === (reported ? 'Refused' : ({ Refused: 'Refused', Error: 'Error', Later: 'Awaited', Agreed: 'Agreed' } as const)[answer?.state ?? 'Later'])) === true && m.weight >= 25)
+    const weight = model.weight
+    expect(weight, says(model)).toBeGreaterThan(0)
+    const original = model.decided.bind(model)
+    let lowered = 0
+    model.decided = () => {
+      const made = original()
+      expect(loweredLess(model, made.seen, made.decision)).toEqual([])
+      lowered += made.decision.lower.length
+      return made
+    }
+    dangers[danger]!(model)
+    model.until((m) => m.weight === 0, 10)
+    expect([model.weight, lowered > 0], says(model)).toEqual([0, true])
   })
 })
 

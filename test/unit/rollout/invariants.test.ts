@@ -2,13 +2,12 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { Action } from '../../../src/rollout/actions.ts'
-import { decide } from '../../../src/rollout/decide.ts'
 import type { Decision } from '../../../src/rollout/decision.ts'
 import type { HookAnswer } from '../../../src/rollout/hooks/call.ts'
 import { hookPoints } from '../../../src/rollout/hooks/index.ts'
 import type { Seen } from '../../../src/rollout/seen.ts'
 import { drawn } from '../../support/properties.ts'
-import { adopted, blueGreen, Model, ownService, settings } from './model.ts'
+import { adopted, blueGreen, loweredLess, Model, ownService } from './model.ts'
 
 type Event =
   | { type: 'wait'; seconds: number }
@@ -70,19 +69,8 @@ class Watched {
       this.proven.add(stable)
     }
     for (const action of decision.raise) this.raise(seen, decision, action)
-    if (seen.spec.hooks) this.lowersAsWithoutHooks(seen, decision)
+    if (seen.spec.hooks) expect(loweredLess(this.model, seen, decision)).toEqual([])
     if (decision.commit && seen.status && decision.commit.journey && seen.status.journey?.id === decision.commit.journey.id) expect(decision.commit.sequence).toBe(seen.status.sequence + 1)
-  }
-  /** Whatever hooks do, no traffic is taken away later, or less of it, than if there were none. */
-  private lowersAsWithoutHooks(seen: Seen, decision: Decision): void {
-    const { hooks: _, ...spec } = seen.spec
-    const { hooks: __, ...status } = seen.status ?? {}
-    const without = decide({ ...seen, spec, status: seen.status && (status as typeof seen.status), hookAnswers: [] }, { ...this.model.plan, hooks: [] }, { ...settings, identity: this.model.identity }, this.model.now)
-    for (const wanted of without.lower) {
-      if (!('route' in wanted) || !('canaryDoor' in wanted)) continue
-      const done = decision.lower.some((action) => 'route' in action && 'canaryDoor' in action && action.route === wanted.route && action.canaryDoor <= wanted.canaryDoor)
-      expect(done, `with hooks ${JSON.stringify(decision.lower)}, without ${JSON.stringify(without.lower)}`).toBe(true)
-    }
   }
   private raise(seen: Seen, decision: Decision, action: Action): void {
     if (action.type === 'DeleteRevision' || action.type === 'Scale') {

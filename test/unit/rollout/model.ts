@@ -450,3 +450,11 @@ export function adopted(spec: Partial<RolloutSpec> = {}, routes?: Route[]): Mode
   if (!model.until((m) => m.phase === 'Idle')) throw new Error(`not adopted: ${model.phase} ${model.status?.message}`)
   return model
 }
+
+/** What a decision lowers less than it would if there were no hooks: nothing, ever. */
+export function loweredLess(model: Model, seen: Seen, decision: Decision): Action[] {
+  const { hooks: _, ...spec } = seen.spec
+  const { hooks: __, ...status } = seen.status ?? {}
+  const without = decide({ ...seen, spec, status: seen.status && (status as RolloutStatus), hookAnswers: [] }, { ...model.plan, hooks: [] }, { ...settings, identity: model.identity }, model.now)
+  return without.lower.filter((wanted) => 'canaryDoor' in wanted && !decision.lower.some((action) => 'canaryDoor' in action && action.route === wanted.route && action.canaryDoor <= wanted.canaryDoor))
+}
