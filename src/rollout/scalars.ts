@@ -14,6 +14,9 @@ export const name = text(`^${label}$`, 63, 'is no name: write at most 63 lower-c
 export const shortObjectName = text(`^${label}([.]${label})*$`, 63, 'is no object name: write at most 63 lower-case letters, digits, dashes and dots')
 /** A DNS subdomain: names of objects. */
 export const objectName = text(`^${label}([.]${label})*$`, 253, 'is no object name: write at most 253 lower-case letters, digits, dashes and dots')
+/** A rule of a route of the Gateway API: names are DNS subdomains. */
+export const ruleName = text(`^${label}([.]${label})*$`, 253,
+  'is no name or index of a rule: write at most 253 lower-case letters, digits, dashes and dots, or an index such as "0"')
 /** The name of a Service. */
 export const serviceName = text(servicePattern, 63, 'is no Service name: write at most 63 lower-case letters, digits and dashes that begin with a letter')
 /** `<name>` of the doors: seven characters are left for `-stable` and `-canary`. */

@@ -8,7 +8,7 @@ import { patience } from './schema-defaults.ts'
 import { prometheusCheck } from './schema-template.ts'
 import { hooks } from './schema-hooks.ts'
 import {
-  backendsRules, managedRules, requestRules, routeRefsRules, specRules, stepsRules, trackedConfigRules, trackedRules, virtualServiceRefsRules,
+  backendsRules, managedRules, parentRefsRules, requestRules, routeRefsRules, specRules, stepsRules, trackedConfigRules, trackedRules, virtualServiceRefsRules,
 } from './spec-rules.ts'
 
 export * from './schema-channel.ts'
@@ -128,14 +128,14 @@ export const parentRef = z.strictObject({
 })
 export const managedGatewayAPI = z.strictObject({
   kind: routeKind.optional().describe('Kind of the route that Sluice makes. Default `HTTPRoute`.'),
-  parentRefs: z.array(parentRef).min(1).max(8).describe('The Gateways or Services that shall serve the route. Each must accept it before any weight rises.'),
+  parentRefs: ruled(z.array(parentRef).min(1).max(8), ...parentRefsRules).describe('The Gateways or Services that shall serve the route. Each must accept it before any weight rises.'),
   hostnames: z.array(scalar.anyHost).min(1).max(16).optional().describe('Hostnames of the route. Default: none, so that every host of the parents is taken.'),
 })
 export const routeRef = z.strictObject({
   kind: routeKind.describe('Kind of the route.'),
   name: objectName.describe('Name of the route.'),
   namespace: name.optional().describe(otherNamespace('route')),
-  rules: z.array(z.string().min(1).max(253)).min(1).max(16).optional().describe(
+  rules: z.array(scalar.ruleName).min(1).max(16).optional().describe(
     'Rules to split, each by its name or by its index, the first one being `"0"`. Default: every rule in which both sides are backendRefs.',
   ),
   canaryOnlyRoutes: z.enum(['Leave', 'RedirectOnRollback']).optional().describe(
@@ -220,7 +220,7 @@ export const check = ruled(
 export const analysis = z.strictObject({
   telemetry: z.enum(telemetries).optional().describe(
     `Whose metrics are read: ${telemetries.map((one) => `\`${one}\` (${dataPlanes[one].says})`).join(', ')}. Default: those of the mesh in \`traffic\`; `
-    + 'required with `gatewayAPI`, which does not say who implements it.',
+    + 'required with `gatewayAPI`, which does not say who implements it, and with `kubernetes`, which measures nothing.',
   ),
   sourceRef: z
     .strictObject({ name: name.describe('Name of the source, as the configuration file of the controller has it.') })

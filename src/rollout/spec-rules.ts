@@ -53,6 +53,20 @@ export const routeRefsRules: readonly Rule<readonly RouteRef[]>[] = [
   },
 ]
 
+interface Parent extends ObjectRef { kind?: string | undefined; sectionName?: string | undefined }
+const sameParent = (a: Parent, b: Parent) => (a.kind ?? 'Gateway') === (b.kind ?? 'Gateway') && sameRef(a, b)
+  && (a.sectionName === undefined || b.sectionName === undefined || a.sectionName === b.sectionName)
+/** As the API server has it for routes: without this the route would be refused only when the first journey makes it. */
+export const parentRefsRules: readonly Rule<readonly Parent[]>[] = [
+  {
+    cel: "self.all(a, self.exists_one(b, (has(a.kind) ? a.kind : 'Gateway') == (has(b.kind) ? b.kind : 'Gateway') && a.name == b.name && "
+      + "(has(a.__namespace__) ? a.__namespace__ : '') == (has(b.__namespace__) ? b.__namespace__ : '') && "
+      + '(!has(a.sectionName) || !has(b.sectionName) || a.sectionName == b.sectionName)))',
+    message: 'a parent that is named twice needs a sectionName of its own in each entry: give both one, or remove one of them',
+    holds: (refs) => refs.every((ref) => refs.filter((other) => sameParent(ref, other)).length === 1),
+  },
+]
+
 interface Tracked { kind: string; name?: string | undefined }
 export const trackedRules: readonly Rule<Tracked>[] = [
   {

@@ -144,6 +144,15 @@ export const wrongRollouts: readonly Variant[] = [
   wrong('a parent of no kind', { 'spec.traffic': { gatewayAPI: { managed: { parentRefs: [{ kind: 'Server', name: 'a' }] } } }, ...measured }, ['"Server"', 'Gateway, Service'], {
     field: 'spec.traffic.gatewayAPI.managed.parentRefs[0].kind', admission: ['"Server"', '"Gateway", "Service"'],
   }),
+  wrong('a parent twice', { 'spec.traffic': { gatewayAPI: { managed: { parentRefs: [...parents.parentRefs, ...parents.parentRefs] } } }, ...measured }, ['named twice', 'sectionName', 'remove one'], {
+    field: 'spec.traffic.gatewayAPI.managed.parentRefs',
+  }),
+  wrong('a parent as a whole and one listener of it', { 'spec.traffic': { gatewayAPI: { managed: { parentRefs: [{ name: 'a' }, { name: 'a', sectionName: 'https' }] } } }, ...measured }, ['named twice'], {
+    field: 'spec.traffic.gatewayAPI.managed.parentRefs',
+  }),
+  wrong('a rule of no name', { 'spec.traffic': { gatewayAPI: { routeRefs: [{ kind: 'HTTPRoute', name: 'a', rules: ['my rule'] }] } }, ...measured }, ['"my rule"', 'is no name or index', 'such as "0"'], {
+    field: 'spec.traffic.gatewayAPI.routeRefs[0].rules[0]',
+  }),
   wrong('telemetry of another data plane', { 'spec.analysis.telemetry': 'Traefik' }, ['write Istio, Linkerd, Application'], spec),
   wrong('the Gateway API without telemetry', { 'spec.traffic': { gatewayAPI: { managed: parents } } }, ['analysis.telemetry is missing'], spec),
   wrong('Observe of versions that Sluice runs', { 'spec.mode': 'Observe' }, ['mode Observe belongs to backends', 'remove mode'], spec),
