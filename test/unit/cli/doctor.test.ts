@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { parseAllDocuments } from 'yaml'
+import { parse, parseAllDocuments } from 'yaml'
 import packageJson from '../../../package.json' with { type: 'json' }
 import { replicasInGit, toolOf, weightsInGit } from '../../../src/cli/doctor-gitops.ts'
 import type { KubeObject } from '../../../src/rollout/objects.ts'
@@ -212,6 +212,16 @@ describe('whose field it is', () => {
     expect(weightsInGit(object, rolloutOf(), 0, [application({ ignoreDifferences })])).toBeUndefined()
     expect(weightsInGit(object, rolloutOf(), 0, [application({ ignoreDifferences: [{ ...ignoreDifferences[0], name: 'other' }] })])?.rule).toBe('WeightsReset')
     expect(weightsInGit(object, rolloutOf(), 0, [application({ ignoreDifferences, syncPolicy: { syncOptions: ['RespectIgnoreDifferences=true'] } })])?.rule).toBe('WeightsCopied')
+  })
+  test.each([
+    ['VirtualService', 'networking.istio.io/v1', ownsHttp], ['HTTPRoute', 'gateway.networking.k8s.io/v1', { 'f:spec': { 'f:rules': {} } }],
+    ['GRPCRoute', 'gateway.networking.k8s.io/v1', { 'f:spec': { 'f:rules': {} } }],
+  ])('the Application that is shipped has the recipe for a %s', (kind, apiVersion, fields) => {
+    const { spec } = parse(readFileSync(join(root, 'deploy/argocd/application.yaml'), 'utf8'))
+    const application: KubeObject = { apiVersion: 'argoproj.io/v1alpha1', kind: 'Application', metadata: { name: 'shop', namespace: 'argocd' }, spec }
+    const object = { ...route({ ...owner('argocd-controller', 'Apply', fields), annotations: { 'argocd.argoproj.io/tracking-id': `shop:g/${kind}:shop/web` } }), kind, apiVersion }
+    expect(weightsInGit(object, rolloutOf(), 0, [])?.rule).toBe('WeightsReset')
+    expect(weightsInGit(object, rolloutOf(), 0, [application])).toBeUndefined()
   })
   test('a count that stands in what was applied last, though we have it at zero now', () => {
     const applied = { ...deployment('checkout', { replicas: 0 }), metadata: { name: 'checkout', namespace: 'shop', annotations: { 'kubectl.kubernetes.io/last-applied-configuration': JSON.stringify({ spec: { replicas: 3 } }) } } }
