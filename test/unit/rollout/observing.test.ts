@@ -137,6 +137,16 @@ describe('a release of another tool', () => {
     expect(world.status?.journey?.ended).toBeUndefined()
   })
 
+  it('asks no hook: gates count as open, and nobody outside hears of it', () => {
+    const whens = ['BeforeStart', 'BeforeRaise', 'DuringStep', 'BeforePromotion', 'AfterOutcome'] as const
+    const world = resting({ hooks: whens.map((when) => ({ name: when.toLowerCase(), when, url: 'https://hooks.example.com/' })) })
+    for (const weight of [10, 10, 50, 50, 0]) {
+      world.move(weight, 2)
+      expect(world.status?.hooks ?? []).toEqual([])
+    }
+    expect(world.last).toMatchObject({ outcome: 'WouldPromote' })
+  })
+
   it('needs no checks: then the steps rest on holds alone', () => {
     const world = resting({ analysis: undefined })
     world.move(10, 7).move(0)
