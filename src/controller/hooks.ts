@@ -61,7 +61,8 @@ export class Hooks {
     const ready = await this.#ready(facts.namespace, id, hook, hookBody(id, facts, this.#options.cluster?.()))
     if ('state' in ready) return { state: 'Error', message: ready.message }
     const url = URL.parse(hook.url)
-    return url === null ? { state: 'Error', message: 'the URL is not a URL; write it as https://host/path' } : judged(await this.#call(facts.namespace, url, ready), url)
+    if (url === null) return { state: 'Error', message: 'the URL is not a URL; write it as https://host/path' }
+    return judged(await this.#call(facts.namespace, url, ready), url)
   }
 
   /** Tells a hook of an outcome, once. `channel` is one of `subscriptions`. Never rejects. */
@@ -133,6 +134,8 @@ function hooksOf(rollout: KubeObject | undefined): readonly PlannedHook[] {
 export function subscriptions(rollout: KubeObject | undefined): Notifications {
   return hooksOf(rollout).flatMap(({ name, when }) => {
     const point = pointOf(when)
-    return point.kind === 'Report' ? [{ channelRef: { name: channelOf(rollout!.metadata.name, name) }, events: [...point.of] as NonNullable<Notifications[number]['events']> }] : []
+    if (point.kind !== 'Report') return []
+    const events = [...point.of] as NonNullable<Notifications[number]['events']>
+    return [{ channelRef: { name: channelOf(rollout!.metadata.name, name) }, events }]
   })
 }

@@ -44,11 +44,12 @@ export class Secrets {
     const secret = await this.value(namespace, ref, named)
     if (secret.state !== 'Value') return secret
     const texts = secret.value.trim().split(/\s+/)
-    if (texts.length > mostKeys) return failed('SecretInvalid', `key ${ref.key} of Secret ${ref.name} holds ${texts.length} secrets, and at most ${mostKeys} are used: remove the oldest`)
+    const where = `key ${ref.key} of Secret ${ref.name}`
+    if (texts.length > mostKeys) return failed('SecretInvalid', `${where} holds ${texts.length} secrets, and at most ${mostKeys} are used: remove the oldest`)
     const keys: Buffer[] = []
     for (const text of texts) {
       const key = signingKey(text)
-      if (!key.ok) return failed('SecretInvalid', `key ${ref.key} of Secret ${ref.name} ${key.message}`)
+      if (!key.ok) return failed('SecretInvalid', `${where} ${key.message}`)
       keys.push(key.key)
     }
     return { state: 'Keys', keys }

@@ -1,6 +1,7 @@
 /** Calls of hooks: the body that is sent, whose schema docs/hook.schema.json publishes, and what an answer means. */
 import { z } from 'zod'
 import type { HookAnswer, HookFacts } from '../rollout/hooks/call.ts'
+import type { PlannedHook } from '../rollout/plan.ts'
 import { clean, type Message } from './message.ts'
 import { redirected, type Reply } from './post.ts'
 
@@ -53,11 +54,12 @@ export type HookPayload = z.infer<typeof hookPayload>
 /** The body to sign and to send. */
 export function hookBody(id: string, { since, ...facts }: HookFacts, cluster: string | undefined): string {
   const { when, rollout, namespace, phase, metadata } = facts
-  const body: HookPayload = { type: `hook.${when}`, timestamp: since, name: rollout, namespace, phase, metadata, data: { id, cluster, ...facts } as HookPayload['data'] }
+  const data = { id, cluster, ...facts } as HookPayload['data']
+  const body: HookPayload = { type: `hook.${when}`, timestamp: since, name: rollout, namespace, phase, metadata, data }
   return JSON.stringify(body)
 }
 /** The same for a hook that is told of an outcome. */
-export function outcomeBody(hook: { readonly name: string; readonly when: string; readonly metadata: Readonly<Record<string, string>> }, { id, subject, note }: Message): string {
+export function outcomeBody(hook: Pick<PlannedHook, 'name' | 'when' | 'metadata'>, { id, subject, note }: Message): string {
   const { cluster, namespace, name, uid } = subject
   const { type, at, journey, revision, version, from, fromVersion, commit, step, weight, requests, reason, message } = note
   const { metadata } = hook
@@ -86,9 +88,10 @@ export function judged(reply: Reply, url: URL): HookAnswer {
   if (status >= 200 && status < 300) return { state: 'Agreed', message: `answered ${status}` }
   if (status >= 300 && status < 400) return { state: 'Error', message: redirected(url, status) }
   if (status === 425 || status === 429) return { state: 'Later', message: reasonOf(reply) ?? `it answered ${status}`, ...after }
-  if (elsewhere.includes(status)) return { state: 'Error', message: `${url.host} answered ${status}: look whether the URL and the secret are still the right ones`, ...after }
+  const said = `${url.host} answered ${status}`
+  if (elsewhere.includes(status)) return { state: 'Error', message: `${said}: look whether the URL and the secret are still the right ones`, ...after }
   if (status < 500) return { state: 'Refused', message: reasonOf(reply) ?? `it answered ${status} and gave no reason`, ...after }
-  return { state: 'Error', message: `${url.host} answered ${status}`, ...after }
+  return { state: 'Error', message: said, ...after }
 }
 
 /** Characters of a reason that are kept. */
@@ -99,7 +102,8 @@ function reasonOf({ type, text }: Extract<Reply, { state: 'Answered' }>): string
   if (trimmed === '' || /html|xml/i.test(type) || trimmed.startsWith('<')) return undefined
   const words = trimmed.startsWith('{') ? wordsOf(trimmed) : trimmed
   if (words === undefined) return undefined
-  const line = [...clean(words).replaceAll('\ufffd', ' ').replace(/\s+/g, ' ').trim()]
+  // Cut between characters, never inside of one.
+  const line = Array.from(clean(words).replaceAll('\ufffd', ' ').replace(/\s+/g, ' ').trim())
   return line.length === 0 ? undefined : line.length > longest ? `${line.slice(0, longest - 1).join('')}…` : line.join('')
 }
 function wordsOf(json: string): string | undefined {

@@ -65,7 +65,8 @@ export function calls(seen: Seen, plan: Plan, now: number): readonly HookCall[] 
     if (hook === undefined || isSettled(entry)) return []
     const last = lastAnswer(seen, entry.id)
     const attempt = (last?.question.attempt ?? 0) + 1
-    return [{ id: entry.id, attempt, at: last === undefined ? Math.min(ms(entry.since), now) : last.answeredAt + pause(entry.id, last), hook, facts: factsOf(seen, plan, status!, entry, hook) }]
+    const at = last === undefined ? Math.min(ms(entry.since), now) : last.answeredAt + pause(entry.id, last)
+    return [{ id: entry.id, attempt, at, hook, facts: factsOf(seen, plan, status!, entry, hook) }]
   })
 }
 export const lastAnswer = (seen: Seen, id: string): HookReading | undefined => seen.hookAnswers?.findLast(({ question }) => question.id === id)

@@ -146,7 +146,8 @@ export function hookFacts(pass: Pass): Fact[] {
     const silent = entry.state === 'Error' && overAt(pass, ms(entry.at) + quietFor)
     const late = hook.deadlineMs !== undefined && overAt(pass, ms(entry.since) + hook.deadlineMs)
     if (!silent && !late) return [awaiting]
-    return [awaiting, { type: 'HookFailing', reason: late ? 'DeadlineExceeded' : 'NoAnswer', message: `${message}${late ? `; its deadline of ${formatDuration(hook.deadlineMs!)} is over` : ''}` }]
+    if (!late) return [awaiting, { type: 'HookFailing', reason: 'NoAnswer', message }]
+    return [awaiting, { type: 'HookFailing', reason: 'DeadlineExceeded', message: `${message}; its deadline of ${formatDuration(hook.deadlineMs!)} is over` }]
   })
 }
 function overAt(pass: Pass, at: number): boolean {
