@@ -14,6 +14,7 @@ const providers: Readonly<Record<string, { readonly traffic: Traffic; readonly p
   'Istio, managed': { traffic: { istio: { managed: {} } } },
   'Istio, your VirtualService': { traffic: { istio: { virtualServiceRefs: [{ name: app }] } }, prepare: ownVirtualService },
   'Gateway API, managed': { traffic: { gatewayAPI: { managed: { parentRefs: [{ kind: 'Service', name: app, port: 80 }] } } }, prepare: acceptRoutes },
+  'Gateway API, your HTTPRoute': { traffic: { gatewayAPI: { routeRefs: [{ kind: 'HTTPRoute', name: app }] } }, prepare: ownHTTPRoute },
   'Linkerd, SMI': { traffic: { smi: {} } },
 }
 
@@ -78,6 +79,12 @@ function ownVirtualService({ cluster }: Field): void {
   const destination = (host: string, weight: number) => ({ destination: { host: `${host}.${namespace}.svc.cluster.local` }, weight })
   const route: KubeObject = { apiVersion: 'networking.istio.io/v1', kind: 'VirtualService', metadata: { name: app, namespace }, spec: { hosts: [app], http: [{ name: 'default', route: [destination(`${app}-stable`, 100), destination(`${app}-canary`, 0)] }] } }
   cluster.store.create('virtualservices.networking.istio.io', route, { manager: 'kubectl' })
+}
+function ownHTTPRoute(field: Field): void {
+  const ref = (name: string, weight: number) => ({ name, port: 80, weight })
+  const route: KubeObject = { apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', metadata: { name: app, namespace }, spec: { parentRefs: [{ name: 'public' }], rules: [{ backendRefs: [ref(`${app}-stable`, 100), ref(`${app}-canary`, 0)] }] } }
+  field.cluster.store.create('httproutes.gateway.networking.k8s.io', route, { manager: 'kubectl' })
+  acceptRoutes(field)
 }
 /** The part that a mesh plays: it accepts every HTTPRoute a moment after it has changed. */
 function acceptRoutes({ cluster, clock }: Field): void {
