@@ -123,7 +123,7 @@ class Reader {
   read(): void {
     while (this.#at < this.#text.length) {
       const sign = this.#text[this.#at]!
-      if (sign === '#') this.#at = endOf(this.#text, '\n', this.#at)
+      if (sign === '#') this.#at += /[\r\n]|$/.exec(this.#text.slice(this.#at))!.index
       else if (sign === '"') this.#quoted()
       else if (sign === "'" || sign === '`') this.#otherString(sign)
       else if (this.#text.startsWith('{{', this.#at)) this.#duration()
