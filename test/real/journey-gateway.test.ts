@@ -1,6 +1,11 @@
 /** Journeys through HTTPRoutes: of a Service in a mesh, measured as Linkerd's callers count it, and of a Gateway, measured as Traefik counts it. */
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, type TestContext } from 'vitest'
+import { parse } from 'yaml'
+import type { KubeObject } from '../../src/rollout/objects.ts'
 import type { RolloutSpec } from '../../src/rollout/schema.ts'
+import { argo, flux, keepSyncing, kubectlApply, type Applier, type Ignored, type Place } from '../support/gitops.ts'
 import { sharedControlPlane } from '../support/shared.ts'
 import { stageMissing, startStage, type Scene, type Stage } from '../support/stage.ts'
 import { until } from '../support/process.ts'
@@ -18,6 +23,19 @@ const base: Omit<RolloutSpec, 'traffic'> = {
 const measured = (telemetry: 'LinkerdRoute' | 'Traefik') => ({ telemetry, interval: '1s', minRequests: 20, checks })
 const inMesh: RolloutSpec = { ...base, traffic: { gatewayAPI: { managed: { parentRefs: [{ kind: 'Service', name: 'web', port: 80 }] } } }, analysis: measured('LinkerdRoute') }
 const onGateway: RolloutSpec = { ...base, traffic: { gatewayAPI: { routeRefs: [{ kind: 'HTTPRoute', name: 'shop', rules: ['default'] }] } }, analysis: measured('Traefik') }
+
+const ref = (name: string, weight: number) => ({ name, port: 80, weight })
+const routeOf = (annotations?: Readonly<Record<string, string>>): KubeObject => ({
+  apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', metadata: { name: 'shop', ...(annotations ? { annotations } : {}) },
+  spec: {
+    parentRefs: [{ name: 'public' }], hostnames: ['shop.example.com'],
+    rules: [
+      { name: 'static', matches: [{ path: { type: 'PathPrefix', value: '/static' } }], backendRefs: [ref('web', 1)] },
+      { name: 'default', timeouts: { request: '3s' }, backendRefs: [ref('web-stable', 1000), ref('web-canary', 0)] },
+    ],
+  },
+})
+const ignoring = parse(readFileSync(resolve(import.meta.dirname, '../../deploy/argocd/application.yaml'), 'utf8')).spec.ignoreDifferences as Ignored[]
 
 describe.skipIf(missing)(`journeys of the Gateway API ${missing ?? ''}`, { concurrent: true }, () => {
   let stage: Stage
@@ -40,19 +58,7 @@ describe.skipIf(missing)(`journeys of the Gateway API ${missing ?? ''}`, { concu
     return scene
   }
   /** A route of one's own with a rule beside that nobody may touch, on the Gateway `public` of its namespace. */
-  const shopRoute = async (scene: Scene): Promise<void> => {
-    const ref = (name: string, weight: number) => ({ name, port: 80, weight })
-    await scene.apply(httpRoutes, {
-      apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', metadata: { name: 'shop' },
-      spec: {
-        parentRefs: [{ name: 'public' }], hostnames: ['shop.example.com'],
-        rules: [
-          { name: 'static', matches: [{ path: { type: 'PathPrefix', value: '/static' } }], backendRefs: [ref('web', 1)] },
-          { name: 'default', timeouts: { request: '3s' }, backendRefs: [ref('web-stable', 1000), ref('web-canary', 0)] },
-        ],
-      },
-    })
-  }
+  const shopRoute = async (scene: Scene): Promise<void> => void (await scene.apply(httpRoutes, routeOf()))
   const public_ = (scene: Scene, path = '/') => ({ namespace: scene.namespace, host: 'shop.example.com', gateway: `${scene.namespace}/public`, path })
 
   test('in a mesh a good revision is promoted on a managed route without a failed request', async (t) => {
@@ -97,6 +103,43 @@ describe.skipIf(missing)(`journeys of the Gateway API ${missing ?? ''}`, { concu
     expect(await stage.mesh.measure(scene.namespace, 'web:v3')).toBe(0)
     const after = await scene.get(`/apis/gateway.networking.k8s.io/v1/namespaces/${scene.namespace}/httproutes/shop`)
     expect(after!.spec).toEqual(before!.spec)
+  })
+
+  /** As test/real/gitops.test.ts plays them beside a VirtualService. `once`: one sync in the hold of the first step; otherwise one after the other until the end. */
+  const appliers: readonly { name: string; by: (place: Place) => Applier; once?: true; annotations?: Readonly<Record<string, string>>; resets?: number; held?: string }[] = [
+    { name: 'Argo CD, three-way, with ignoreDifferences', by: (place) => argo(place, 'ThreeWay', ignoring) },
+    { name: 'Argo CD, server-side, with ignoreDifferences', by: (place) => argo(place, 'ServerSide', ignoring) },
+    { name: 'Argo CD, server-side, without', by: (place) => argo(place, 'ServerSide'), held: 'ResetByGitOps' },
+    { name: 'Flux with ssa: IfNotPresent', by: flux, annotations: { 'kustomize.toolkit.fluxcd.io/ssa': 'IfNotPresent' } },
+    { name: 'Flux', by: flux, held: 'ResetByGitOps' },
+    { name: 'Flux, one sync', by: flux, once: true, resets: 1 },
+    { name: 'kubectl apply', by: kubectlApply, once: true, held: 'LoweredByHand' },
+    { name: 'kubectl apply --server-side', by: (place) => kubectlApply(place, '--server-side'), once: true, held: 'LoweredByHand' },
+  ]
+  test.for(appliers)('an HTTPRoute in Git beside $name', async ({ by, once, annotations, resets = 0, held }, t) => {
+    let applier: Applier
+    const git = [routeOf(annotations)]
+    const spec: RolloutSpec = { ...onGateway, steps: [{ weight: 10, hold: held === undefined ? '8s' : '60s' }, { weight: 100, hold: '3s' }] }
+    const scene = await adopted(t, spec, async (one) => {
+      applier = by({ plane: stage.plane, namespace: one.namespace })
+      await applier.sync(git)
+    })
+    const traffic = stage.mesh.send(public_(scene), 60)
+    t.onTestFinished(() => traffic.stop())
+    await scene.push('web', 'web:v2')
+    await scene.reach('web', 'holding', ({ phase }) => phase === 'Holding')
+    const loop = once ? undefined : keepSyncing(applier!, git)
+    if (once) await applier!.sync(git)
+    if (held === undefined) {
+      expect(await scene.outcome('web', 'web:v2')).toBe('Promoted')
+      expect((await scene.status('web'))?.resets ?? []).toHaveLength(resets)
+      expect(await loop?.stop() ?? 0).toBe(0)
+    } else {
+      const now = await scene.reach('web', 'held', ({ phase }) => phase === 'Held')
+      expect(now.journey?.held?.reason).toBe(held)
+      expect(await stage.mesh.measure(scene.namespace, 'web:v1')).toBe(100)
+      await loop?.stop()
+    }
   })
 
   test('two Services behind a rule named by its index: weights alone move, and a rule for testers is redirected on the way back', async (t) => {

@@ -26,7 +26,7 @@ export interface Ignored {
   readonly jsonPointers?: readonly string[]
 }
 
-const plurals: Readonly<Record<string, string>> = { Deployment: 'deployments', Service: 'services', VirtualService: 'virtualservices', Rollout: 'rollouts', ConfigMap: 'configmaps' }
+const plurals: Readonly<Record<string, string>> = { Deployment: 'deployments', Service: 'services', VirtualService: 'virtualservices', HTTPRoute: 'httproutes', Rollout: 'rollouts', ConfigMap: 'configmaps' }
 export function pathOf(namespace: string, { apiVersion, kind, metadata }: KubeObject): string {
   return `/${apiVersion!.includes('/') ? 'apis' : 'api'}/${apiVersion}/namespaces/${namespace}/${plurals[kind!]}/${metadata.name}`
 }
