@@ -170,5 +170,7 @@ function sample(schema: StructuralSchema): any {
   if (schema.type === 'array') return [sample(schema.items)]
   if (schema.type === 'integer') return 3
   if (schema.type === 'number') return 0.5
-  return schema.type === 'boolean' ? true : 'text'
+  if (schema.type === 'boolean') return true
+  const rules: { message?: string }[] = schema['x-kubernetes-validations'] ?? []
+  return rules.some(({ message }) => message?.includes('is no duration')) ? '90s' : 'text'
 }

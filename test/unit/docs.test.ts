@@ -7,6 +7,7 @@ import { spans, terminalSvg } from '../../docs/images/terminal.ts'
 import packageJson from '../../package.json' with { type: 'json' }
 import { run } from '../../src/cli.ts'
 import { readConfiguration } from '../../src/configuration/read.ts'
+import { definitions } from '../../src/rollout/crd.ts'
 import { plan } from '../../src/rollout/plan.ts'
 import { validate } from '../../src/rollout/validate.ts'
 import { systemClock } from '../../src/telemetry/clock.ts'
@@ -40,6 +41,18 @@ function brokenLinks(path: string, text: string): readonly string[] {
 test('the pages that a newcomer looks for are there', () => {
   const wanted = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'docs/concepts.md', 'docs/api.md', 'docs/architecture.md', 'docs/roadmap.md', 'docs/decisions/README.md', 'examples/README.md']
   expect(wanted.filter((path) => !pages.some((page) => page.path === path))).toEqual([])
+})
+
+test('the README counts the custom resources that there are', () => {
+  expect(textOf('README.md')).toContain(`${['no', 'one', 'two', 'three', 'four', 'five', 'six'][definitions().length]} custom resources`)
+})
+
+test('the installation names every value of the chart, and every field of its config', () => {
+  const { properties } = JSON.parse(readFileSync(join(root, 'deploy/helm/sluice/values.schema.json'), 'utf8')) as { properties: Record<string, { properties?: object }> }
+  const { global: _, ...values } = properties
+  const wanted = [...Object.keys(values), ...Object.keys(values['config']?.properties ?? {}).map((key) => `config.${key}`)]
+  const named = codes(textOf('docs/install.md'))
+  expect(wanted.filter((value) => !named.some((code) => code === value || code.startsWith(`${value}.`)))).toEqual([])
 })
 
 describe.each(pages)('$path', ({ path, text }) => {
