@@ -149,7 +149,7 @@ describe.skipIf(missing)('the API on a real API server', () => {
     it('shows what a person wants to see', () => {
       const { stdout } = plane.kubectl(['get', '-n', namespace, 'slr', 'checkout'])
       expect(stdout.split('\n')[0]!.trim().split(/\s+/)).toEqual(['NAME', 'PHASE', 'STEP', 'WEIGHT', 'STABLE', 'CANARY', 'MESSAGE', 'AGE'])
-      expect(plane.kubectl(['get', '-n', namespace, 'sluice']).stdout).toContain('rolloutrequest.sluice.dev/checkout-1')
+      expect(plane.kubectl(['get', '-n', namespace, 'sluice']).stdout).toContain('rolloutrequest.sluice.dev/checkout-answered')
     })
     it('explains a field', () => {
       expect(plane.kubectl(['explain', 'rollouts.sluice.dev.spec.steps.weight']).stdout).toContain('Share of traffic of the canary in percent')
