@@ -1,6 +1,6 @@
 /** What may come next on a command line: verbs and flags from the commands themselves, names from the cluster. */
 import type { Command, Option } from 'commander'
-import { connect, rollouts, type ClusterFlags } from './connect.ts'
+import { channels, connect, rollouts, type ClusterFlags } from './connect.ts'
 import { exitCodes, type Io } from './io.ts'
 import type { Resource } from '../rollout/objects.ts'
 
@@ -9,7 +9,7 @@ export interface Candidate {
   readonly description?: string
 }
 /** Candidates as they stand in the commands, or a kind of name that must be looked up. */
-export type Next = readonly Candidate[] | 'Rollouts' | 'Namespaces' | 'Contexts' | 'Files'
+export type Next = readonly Candidate[] | 'Rollouts' | 'Channels' | 'Namespaces' | 'Contexts' | 'Files'
 export interface CompleteFlags {
   /** In the form that kubectl asks of a plugin's completion: a last line with what the shell is to do. */
   readonly kubectl?: boolean
@@ -46,9 +46,9 @@ export function nextOf(program: Command, words: readonly string[]): Next {
   const verbs = command.commands.filter(one => !isHidden(one))
   if (verbs.length > 0) return verbs.map(one => ({ value: one.name(), description: firstClause(one.description()) }))
   const argument = command.registeredArguments[places] ?? command.registeredArguments.find(one => one.variadic)
-  if (argument?.name() === 'rollout') return 'Rollouts'
-  return (argument?.argChoices ?? []).map(value => ({ value }))
+  return byArgument[argument?.name() ?? ''] ?? (argument?.argChoices ?? []).map(value => ({ value }))
 }
+const byArgument: Readonly<Record<string, Next>> = { rollout: 'Rollouts', channel: 'Channels', file: 'Files' }
 const helpOf = (command: Command): Option[] => command.createHelp().visibleOptions(command).filter(one => one.long === '--help')
 // commander keeps `hidden` to itself, and shows what is not.
 const isHidden = (command: Command): boolean => command.parent !== null && !command.parent.createHelp().visibleCommands(command.parent).includes(command)
@@ -89,6 +89,7 @@ function valuesOf(option: Option | undefined): Next {
     case '--context':
       return 'Contexts'
     case '--kubeconfig':
+    case '--config':
     case '--filename':
       return 'Files'
     default:
@@ -111,13 +112,15 @@ function clusterOf(program: Command, words: readonly string[]): ClusterFlags {
 }
 
 const namespaces: Resource = { group: '', version: 'v1', plural: 'namespaces', kind: 'Namespace', namespaced: false }
+const resources = { Rollouts: rollouts, Channels: channels, Namespaces: namespaces }
 async function lookUp(what: Exclude<Next, readonly Candidate[]>, flags: ClusterFlags): Promise<readonly Candidate[]> {
   if (what === 'Files') return []
   try {
     if (what === 'Contexts') return await contexts(flags)
     const cluster = await connect(flags)
     try {
-      const found = await cluster.api.list(what === 'Rollouts' ? rollouts : namespaces, { ...(what === 'Rollouts' ? { namespace: cluster.namespace } : {}), limit: 500 }, { timeoutMs: patience })
+      const resource = resources[what]
+      const found = await cluster.api.list(resource, { ...(resource.namespaced ? { namespace: cluster.namespace } : {}), limit: 500 }, { timeoutMs: patience })
       if (!found.ok) return []
       return found.value.items.map(({ metadata, status }) => ({ value: metadata.name, ...(what === 'Rollouts' ? { description: String(status?.phase ?? 'New') } : {}) }))
     } finally {

@@ -21,6 +21,7 @@ export interface Cluster {
   close(): Promise<void>
 }
 export const rollouts: Resource = { group: 'sluice.dev', version: 'v1alpha1', plural: 'rollouts', kind: 'Rollout', namespaced: true }
+export const channels: Resource = { group: 'sluice.dev', version: 'v1alpha1', plural: 'notificationchannels', kind: 'NotificationChannel', namespaced: true }
 export const requests: Resource = { group: 'sluice.dev', version: 'v1alpha1', plural: 'rolloutrequests', kind: 'RolloutRequest', namespaced: true }
 export const deployments: Resource = { group: 'apps', version: 'v1', plural: 'deployments', kind: 'Deployment', namespaced: true }
 const selfReviews: Resource = { group: 'authentication.k8s.io', version: 'v1', plural: 'selfsubjectreviews', kind: 'SelfSubjectReview', namespaced: false }

@@ -1,13 +1,11 @@
 /** `sluice notify test CHANNEL`: the controller sends a test message, from where and with what it would send a real one, and the answer is printed. */
 import { randomBytes } from 'node:crypto'
-import type { Resource } from '../rollout/objects.ts'
 import type { ChannelStatus } from '../rollout/schema.ts'
-import { refused, withCluster, type Cluster, type ClusterFlags } from './connect.ts'
+import { channels, refused, withCluster, type Cluster, type ClusterFlags } from './connect.ts'
 import { follow } from './follow.ts'
 import { CliFailure, exitCodes, type Io } from './io.ts'
 import { clean } from './words.ts'
 
-const channels: Resource = { group: 'sluice.dev', version: 'v1alpha1', plural: 'notificationchannels', kind: 'NotificationChannel', namespaced: true }
 const annotation = 'sluice.dev/test'
 /** A receiver has ten seconds, and the controller tries once. */
 const patience = 20_000

@@ -41,6 +41,9 @@ describe('what may come next', () => {
   test('paths are left to the shell', async () => {
     expect(await next('lint', '-f', '')).toEqual([':files'])
     expect(await next('get', '--kubeconfig', '/et')).toEqual([':files'])
+    expect(await next('lint', '--config', '')).toEqual([':files'])
+    expect(await next('controller', '--config=')).toEqual([':files'])
+    expect(await next('config', 'check', '')).toEqual([':files'])
   })
   test('names from the cluster that the line means, with their phase', async () => {
     stage.put('checkout')
@@ -54,6 +57,13 @@ describe('what may come next', () => {
     expect(await values('get', ...on, '-n', 'sh')).toEqual(['shop'])
     expect(await values('get', ...on, '--context', '')).toEqual(['sandbox'])
     expect(await values('get', 'checkout', ...on, '')).toEqual([])
+  })
+  test('names of channels', async () => {
+    stage.world.store.create('notificationchannels.sluice.dev', {
+      apiVersion: 'sluice.dev/v1alpha1', kind: 'NotificationChannel', metadata: { name: 'releases', namespace: 'shop' }, spec: { slack: { urlSecretRef: { name: 'slack', key: 'url' } } },
+    }, { manager: 'kubectl' })
+    expect(await values('notify', '')).toEqual(['test'])
+    expect(await next('notify', 'test', '--kubeconfig', stage.kubeconfig, 'rel')).toEqual(['releases'])
   })
   test('without a cluster there are no names, and no error in the middle of the line', async () => {
     expect(await next('get', '--kubeconfig', '/nowhere/at/all', '')).toEqual([])
