@@ -1,3 +1,5 @@
+import { globSync, readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { countsAnswer } from '../../../src/analysis/counts.ts'
@@ -56,6 +58,11 @@ describe.each(telemetries)('the laws of telemetries: %s', (telemetry) => {
     }))
   })
 })
+it('there is an example of each', () => {
+  const texts = globSync(resolve(import.meta.dirname, '../../../examples/*/rollout.yaml')).map((file) => readFileSync(file, 'utf8'))
+  expect(telemetries.filter((name) => !texts.some((text) => new RegExp(`^ +telemetry: ${name}$`, 'm').test(text)))).toEqual([])
+})
+
 describe('data planes', () => {
   it.each(['LinkerdRoute', 'Traefik', 'EnvoyGateway'] as const)('%s asks nothing of an arm that it cannot tell', (telemetry) => {
     expect(countsQuery(question({ telemetry, stable: { namespace: 'shop', workloads: ['web-1'] }, canary: { namespace: 'shop', workloads: ['web-2'] } }))).toBeUndefined()
