@@ -24,7 +24,8 @@ export const toProven: Step = (pass) => {
     if (!arm) return waitFor(`spec.backends to name ${pass.next.stable?.backend}, which is proven: without it nobody can give it the traffic`)
     return inOrder(safe(arm.revision), lowered(arm.canaryDoor, unproven))(pass)
   }
-  if (pass.seen.doors.stable.leadsTo === proven) return inOrder(safe(proven), lowered(0, unproven))(pass)
+  const gone = pass.seen.doors.stable.state === 'Absent'
+  if (gone || pass.seen.doors.stable.leadsTo === proven) return inOrder(when(gone, leads('stable', proven)), safe(proven), lowered(0, unproven))(pass)
   const count = wantedCount(pass)
   const beside = pass.seen.routes.filter(present).every((route) => route.canaryDoor >= 99.95)
   const turnBack = inOrder(turned('stable', proven, count), leads('own', proven), endpoints('own', count), lowered(0, unproven))

@@ -39,6 +39,7 @@ export function decide(seen: Seen, plan: Plan, settings: Settings, now: number, 
     transitions(pass)
     if (atRest.includes(pass.next.phase)) chores(pass)
     grow(pass)
+    stableDoorBack(pass)
     keepOwn(pass)
     finalizer(pass)
   }
@@ -92,6 +93,7 @@ const phases: Readonly<Record<Phase, (pass: Pass) => void>> = {
   Removing: () => {},
   Observing: () => {},
 }
+const upToTheFlip: readonly Phase[] = ['Scaling', 'Shifting', 'Holding', 'AwaitingApproval', 'Held']
 const atRest: readonly Phase[] = ['Idle', 'Waiting', 'RolledBack']
 /** Phases that go on while the spec is invalid: taking traffic away never needs a spec. */
 const withoutSpec: readonly Phase[] = ['Closing', 'Draining', 'Blocked', 'Held']
@@ -113,6 +115,11 @@ function keepOwn(pass: Pass): void {
   if (pass.next.phase === 'Blocked' || pass.problems.length > 0) return
   for (const { key } of pass.seen.upkeep) pass.raise.push({ type: 'Upkeep', key })
   ownServiceBack(pass)
+}
+/** In a journey the share of stable leads nowhere while its door is gone, whatever else is awaited. At rest, in the flip and on the way back the door is written where it has to lead. */
+function stableDoorBack({ seen, next, raise }: Pass): void {
+  if (seen.backends || !upToTheFlip.includes(next.phase) || !next.stable || seen.doors.stable.state !== 'Absent') return
+  raise.push({ type: 'TurnDoor', door: 'stable', to: next.stable.revision })
 }
 /** Without a mesh a Service that somebody deleted is all that callers had: it is written again at once, and leads to where it has led. */
 function ownServiceBack({ seen, next, raise }: Pass): void {

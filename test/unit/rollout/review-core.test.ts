@@ -124,6 +124,34 @@ describe('what leads nowhere is lowered at once', () => {
     expect(model.until((m) => m.weight === 25 && m.door('canary').leadsTo === 'r2', 5)).toBe(true)
     expect(model.until((m) => m.status?.stable?.revision === 'r2')).toBe(true)
   })
+  it('the stable door that somebody deleted is written again in that pass, in a long hold, paused, held or waiting for approval', () => {
+    const lose = (model: Model) => (model.doors.stable = { state: 'Absent', shows: new Map() })
+    const holding = () => holdingAt(rested({ steps: [{ weight: 25, hold: '30m' }, { weight: 100, hold: '2m', approval: 'Before' }] }), 25)
+    const paused = holding()
+    paused.spec = { ...paused.spec, paused: true }
+    paused.settle()
+    const awaiting = holding()
+    expect(awaiting.until((m) => m.phase === 'AwaitingApproval')).toBe(true)
+    const held = holding()
+    held.routes[0]!.canaryDoor = 10
+    held.routes[0]!.lastWriter = { manager: 'kubectl', ours: false, gitOps: false }
+    expect(held.until((m) => m.phase === 'Held', 2)).toBe(true)
+    for (const model of [holding(), paused, awaiting, held]) {
+      const weight = model.weight
+      lose(model)
+      model.pass()
+      expect([model.door('stable').leadsTo, model.weight], model.phase).toEqual(['r1', weight])
+    }
+  })
+  it('the stable door deleted while a failing canary loses its traffic: nobody is sent to the canary for it', () => {
+    const model = holdingAt(rested(), 25)
+    model.doors.stable = { state: 'Absent', shows: new Map() }
+    model.request('Abort')
+    const weights: number[] = []
+    for (let turn = 0; turn < 30; turn++) (model.pass(), weights.push(model.weight), model.advance(1000))
+    expect(Math.max(...weights)).toBe(25)
+    expect([model.door('stable').leadsTo, model.weight]).toEqual(['r1', 0])
+  })
   it('a canary without ready pods, also under an invalid spec', () => {
     const model = holdingAt(rested(), 25)
     model.revisions.get('r2')!.ready = 0
