@@ -1,5 +1,6 @@
 /** `npm run bench [part …]`: figures that can be measured again, as counts and ratios. Prints a table and writes nothing else. */
 import { programs } from './programs.ts'
+import { messages } from './messages.ts'
 import { questions } from './questions.ts'
 import { journeys } from './journeys.ts'
 import { table, type Figure } from './table.ts'
@@ -10,6 +11,7 @@ const parts: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   questions,
   thousand: () => thousand(1000),
   programs,
+  messages,
 }
 const wanted = process.argv.slice(2)
 const unknown = wanted.filter(part => !(part in parts))
