@@ -4,7 +4,7 @@ import { beginJourney, stepAt } from './begin.ts'
 import { describe } from './describe.ts'
 import { iso, ms } from './duration.ts'
 import { holdBegins, hooksBefore, hooksDuring, raiseAgreed } from './hooks/consult.ts'
-import { countRequests, missingData, notPassing, unanswered } from './verdicts.ts'
+import { countRequests, evidence, missingData, notPassing, unanswered } from './verdicts.ts'
 import { canaryCount, close, closedBy, currentStep, enter, hold, journey, type Pass, patientSince, revisionNamed, shareOf, stableBroken, target, wake, wantedCount } from './pass.ts'
 import type { Phase } from './schema.ts'
 import { done, endpoints, inOrder, leads, propagated, quiet, ready, run, split, together, turned, waitFor, when, type Step } from './procedure.ts'
@@ -221,11 +221,11 @@ function advance(pass: Pass, promoted: boolean): void {
   if (!following) {
     current.step = { ...current.step, since: iso(pass.now) }
     if (pass.seen.backends) return finish(pass, 'Promoted', 'EveryStepPassed', `${pass.next.canary!.revision} carries everything`)
-    return enter(pass, 'Flipping', 'every step has passed')
+    return enter(pass, 'Flipping', `every step has passed${evidence(pass, promoted)}`)
   }
   current.step = stepAt(pass.plan, following.index, pass.now)
   current.weight = { ...current.weight, wanted: following.weight }
-  enter(pass, 'Scaling', `step ${following.index + 1}: ${following.weight}%`)
+  enter(pass, 'Scaling', `step ${following.index + 1}: ${following.weight}%${evidence(pass, promoted)}`)
 }
 
 /** At `w 0/100`: stable's door (which carries nothing) turns to the new revision, then everything moves over to it. */

@@ -6,7 +6,7 @@ import { drawCurves, renderRollout, type RolloutObject } from '../view.ts'
 import { span } from '../words.ts'
 import { podsOf } from '../get.ts'
 import type { Report } from './journey.ts'
-import { checksPassed, clockLine, withVersions, wrapped } from './text.ts'
+import { clockLine, withVersions, wrapped } from './text.ts'
 import type { Look } from './user.ts'
 
 export interface DemoScreen {
@@ -56,12 +56,10 @@ export function plainScreen(io: Io): DemoScreen {
   }
 }
 
-/** How long it is held, or by which readings the step was left. */
+/** How long it is held. */
 function aside(decision: string, rollout: RolloutObject): string {
   const hold = rollout.spec.steps[rollout.status?.journey?.step.index ?? 0]?.hold
-  if (decision === 'Holding') return hold === undefined ? '' : ` and held for ${hold}`
-  const passed = decision === 'Scaling' || decision === 'Flipping' ? checksPassed(rollout) : ''
-  return passed === '' ? '' : `: ${passed}`
+  return decision !== 'Holding' || hold === undefined ? '' : ` and held for ${hold}`
 }
 
 /** The picture of `sluice get --watch`, drawn anew several times a second on simulated time. */

@@ -42,6 +42,17 @@ describe('a journey', () => {
     expect(model.phase).toBe('Idle')
     expect(model.nowhere).toEqual([])
   })
+  it('keeps in its log what each step was left on, and that a person did not wait for it', () => {
+    const model = adopted()
+    model.release('r2')
+    model.until((m) => m.phase === 'Holding' && m.status?.journey?.step.index === 2)
+    model.request('Promote', { revision: 'r2', step: 2 })
+    model.until((m) => m.status?.stable?.revision === 'r2')
+    const said = model.status!.decisions.filter(({ decision }) => decision === 'Scaling' || decision === 'Flipping').map(({ why }) => why)
+    expect(said.find((why) => why.startsWith('step 3: 50%'))).toMatch(/^step 3: 50%, since success 100\.00% meets 99% \(\d+ requests\)$/)
+    expect(said.find((why) => why.startsWith('step 4: 100%'))).toContain(', since a person promoted')
+    expect(said.at(-1)).toMatch(/^every step has passed, since success /)
+  })
   it.each([0, 1, 2, 3])('is rolled back at step %i in the pass that sees the failure', (step) => {
     const model = adopted()
     model.release('r2')
