@@ -105,7 +105,10 @@ const mostEvidence = 4
 
 export const failureMessage = (check: CheckStatus): string => `${check.name} ${check.value ?? ''} misses ${check.bound}: ${check.message ?? ''}`.replace('  ', ' ')
 
-/** What a step was left on, to be read in the decision log after the checks have gone on: `, since success 100.00% meets 99% (4788 requests)`; empty where nothing was measured. */
+/**
+ * What a step was left on, to be read in the decision log once the checks have gone on: `, since success 100.00% meets 99% (4788 requests)`.
+ * Empty where nothing was measured.
+ */
 export function evidence(pass: Pass, promoted: boolean): string {
   const said = pass.next.checks.flatMap(({ name, verdict, value, bound, total }) =>
     verdict === 'Pass' && value !== undefined ? [`${name} ${value} meets ${bound}${total === undefined ? '' : ` (${total} requests)`}`] : [],
