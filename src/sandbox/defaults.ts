@@ -18,6 +18,8 @@ function withoutNulls(value: Json): Json {
   )
 }
 
+const encoded = (texts: Record<string, string>): Json => Object.fromEntries(Object.entries(texts).map(([key, text]) => [key, Buffer.from(String(text)).toString('base64')]))
+
 /** What the server knows beside the object: it hands out cluster addresses. */
 export interface Surroundings {
   readonly nextClusterIP: () => string
@@ -32,6 +34,7 @@ export function defaulted(id: string, object: KubeObject, surroundings: Surround
 const defaults: Readonly<Record<string, (object: Json, surroundings: Surroundings) => Json>> = {
   'deployments.apps': (object) => ({ ...object, spec: deploymentSpec(object.spec ?? {}) }),
   'replicasets.apps': (object) => ({ ...object, spec: fill({ ...object.spec, template: podTemplate(object.spec?.template) }, { replicas: 1 }) }),
+  secrets: ({ stringData, ...object }) => ({ ...object, ...(stringData === undefined ? {} : { data: { ...object.data, ...encoded(stringData) } }) }),
   pods: (object) => ({ ...object, spec: podSpec(object.spec ?? {}), status: fill(object.status ?? {}, { phase: 'Pending', qosClass: 'BestEffort' }) }),
   services: (object, surroundings) => ({
     ...object,

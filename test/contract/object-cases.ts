@@ -19,6 +19,12 @@ export function objectCases(ground: Ground): void {
     expect(body.metadata.generation).toBeUndefined()
     expect((await ground.client.request('GET', maps('a'))).body).toEqual(body)
   })
+  test('stringData of a Secret becomes data, over what stands there', async () => {
+    const secrets = `/api/v1/namespaces/${ground.namespace}/secrets`
+    const one = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'written' }, data: { a: 'b2xk', b: 'Yg==' }, stringData: { a: 'new ü' } }
+    const { status, body } = await ground.client.request('POST', secrets, one)
+    expect([status, body.data, body.stringData]).toEqual([201, { a: 'bmV3IMO8', b: 'Yg==' }, undefined])
+  })
   test('a second one of that name is refused as AlreadyExists', async () => {
     await ground.client.request('POST', maps(), map('a'))
     expect(failed(await ground.client.request('POST', maps(), map('a')))).toEqual({
