@@ -28,7 +28,8 @@ export function request(action: RequestAction, name: string, flags: RequestFlags
       if (io.stopped.aborted) return exitCodes.interrupted
       const takeBack = `kubectl delete rolloutrequests.sluice.dev ${made.metadata.name} -n ${cluster.namespace}`
       const nobody = `nobody answered request ${made.metadata.name} within ${patience / 1000} seconds; is the controller running?`
-      throw new CliFailure(`${nobody} It is still acted on within ten minutes: ${takeBack} takes it back`)
+      const until = action === 'Abort' ? 'as long as this release is under way' : 'within ten minutes'
+      throw new CliFailure(`${nobody} It is still acted on ${until}: ${takeBack} takes it back`)
     }
     if (answer.state === 'Refused') throw new CliFailure(`${name}: ${action.toLowerCase()} was refused: ${clean(answer.message)}`)
     io.stdout.write(`${name}: ${clean(answer.message)}\n`)

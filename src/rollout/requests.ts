@@ -1,5 +1,5 @@
 /** Requests of people: each is acted on at most once, only for its revision and step, and answered. */
-import { iso } from './duration.ts'
+import { iso, ms } from './duration.ts'
 import { beginWayBack } from './outcome.ts'
 import { close, decided, enter, inJourney, journey, type Pass, target, wake } from './pass.ts'
 import { notSwapped } from './rest.ts'
@@ -38,7 +38,7 @@ export const actor = (request: RequestSeen): string => `${request.spec.requested
 
 function act(pass: Pass, request: RequestSeen): Answer {
   const { spec } = request
-  if (pass.now + (pass.seen.clockOffsetMs ?? 0) - request.createdAt > 10 * 60_000) return refuse('Expired: it was not read within ten minutes; make a new one')
+  if (pass.now + (pass.seen.clockOffsetMs ?? 0) - request.createdAt > 10 * 60_000 && !stillAborts(pass, request)) return refuse('Expired: it was not read within ten minutes; make a new one')
   if (pass.plan.observes && !inJourney(pass.next)) return refuse('spec.mode is Observe: another tool moves the weights, and Sluice only tells what it would do. Ask that tool, or set spec.mode to Release')
   if (spec.action !== 'Abort' && spec.action !== 'Pause' && spec.revision === undefined) return refuse(`spec.revision is missing: ${spec.action} names the revision that it means`)
   switch (spec.action) {
@@ -57,6 +57,14 @@ function act(pass: Pass, request: RequestSeen): Answer {
     case 'Rollback':
       return rollback(pass, request)
   }
+}
+
+/** Whoever asked for traffic to be taken away in the journey that is still under way means it however late it is read: the safe direction never expires. */
+function stillAborts(pass: Pass, { spec, createdAt }: RequestSeen): boolean {
+  const { next, seen } = pass
+  if (spec.action !== 'Abort' || !inJourney(next) || (spec.revision !== undefined && spec.revision !== next.canary?.revision)) return false
+  // The API server writes whole seconds.
+  return createdAt >= ms(journey(pass).startedAt) + (seen.clockOffsetMs ?? 0) - 1000
 }
 
 const reasonOf = (request: RequestSeen): string => `${actor(request)}${request.spec.reason ? `: ${request.spec.reason}` : ''}`.slice(0, 512)

@@ -180,11 +180,17 @@ describe('an hour without a controller', () => {
     expect([status()?.phase, share()]).toEqual(['Held', [100, 0]])
     expect(status()?.conditions).toContainEqual(expect.objectContaining({ type: 'Held', reason: 'LoweredByHand' }))
   })
-  test('an abort that nobody read for an hour has expired, and its answer says so', async () => {
-    await anHour(() => void world.store.create('rolloutrequests.sluice.dev', {
-      apiVersion: 'sluice.dev/v1alpha1', kind: 'RolloutRequest', metadata: { name: 'r', namespace: 'shop' },
-      spec: { rolloutName: 'web', action: 'Abort', revision: status()?.canary?.revision, requestedBy: 'olga' },
-    }, { manager: 'kubectl' }))
+  const asked = (action: string) => () => void world.store.create('rolloutrequests.sluice.dev', {
+    apiVersion: 'sluice.dev/v1alpha1', kind: 'RolloutRequest', metadata: { name: 'r', namespace: 'shop' },
+    spec: { rolloutName: 'web', action, revision: status()?.canary?.revision, requestedBy: 'olga' },
+  }, { manager: 'kubectl' })
+  test('an abort that nobody read for an hour is done before anything else: it never expires in its journey', async () => {
+    await anHour(asked('Abort'))
+    expect(get('rolloutrequests.sluice.dev', 'r')?.status).toMatchObject({ state: 'Accepted' })
+    expect(share()).toEqual([100, 0])
+  })
+  test('a promote that nobody read for an hour has expired, and its answer says so', async () => {
+    await anHour(asked('Promote'))
     expect(get('rolloutrequests.sluice.dev', 'r')?.status).toMatchObject({ state: 'Refused' })
   })
 })

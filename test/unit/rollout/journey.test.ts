@@ -194,6 +194,19 @@ describe('the price of a release', () => {
 })
 
 describe('requests of people', () => {
+  it('an abort is honoured however late it is read in its journey; one from before it, or of another revision, is not', () => {
+    const late = (after: number, revision: string) => {
+      const model = adopted()
+      model.release('r2')
+      model.until((m) => m.phase === 'Holding')
+      const createdAt = Date.parse(model.status!.journey!.startedAt) + after
+      model.now += 3_600_000
+      model.request('Abort', { revision, createdAt })
+      model.pass()
+      return model.status?.requests[0]?.answer
+    }
+    expect([late(5_000, 'r2'), late(-5_000, 'r2'), late(5_000, 'r9')]).toEqual(['Accepted', 'Refused', 'Refused'])
+  })
   it('abort takes the traffic away in the same pass, and is answered', () => {
     const model = adopted()
     model.release('r2')
