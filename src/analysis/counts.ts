@@ -1,5 +1,6 @@
 /** From the answer of Prometheus to counts. Whatever is not a clean vector of counts is an Error that names what came instead. */
 import { countLabel, windowsOf } from './queries.ts'
+import { statusLabels } from './series.ts'
 import { dataPlanes } from './telemetry.ts'
 import type { Answer, ArmCounts, Counts, Measure, Question } from './reading.ts'
 
@@ -50,7 +51,9 @@ function armCounts(question: Question, arm: string, counted: Map<string, Element
   const read = (window: string): { counts: Counts; buckets: readonly Bucket[] } => {
     const buckets = question.measure.kind === 'Latency' ? bucketsOf(take(window, 'bucket'), question.telemetry === undefined ? 1 : dataPlanes[question.telemetry].leMs) : []
     const arrived =
-      question.measure.kind === 'Latency' ? slower(buckets, question.measure.aboveMs) : { total: one(take(window, 'total')), bad: one(take(window, 'bad')) }
+      question.measure.kind === 'Latency'
+        ? slower(buckets, question.measure.aboveMs)
+        : byStatus(take(window, 'status'), { total: one(take(window, 'total')), bad: one(take(window, 'bad')) })
     // Who was never answered waited longer than any bound: an unreachable version fails its latency check too.
     const lost = one(take(window, 'lost'))
     const total = Math.round(arrived.total + lost)
@@ -65,6 +68,26 @@ function armCounts(question: Question, arm: string, counted: Map<string, Element
 function one(elements: readonly Element[]): number {
   if (elements.length > 1) throw new Malformed(`${elements.length} series with ${countLabel}="${elements[0]!.labels[countLabel]}" where one was asked for`)
   return elements[0]?.value ?? 0
+}
+
+/** An HTTP status, or a class of them such as `5xx`. */
+const anyStatus = /^[1-5]([0-9][0-9]|xx|XX)$/
+
+/** Added to `others`. The first label that holds a status says it; an element without any says nothing: it counts neither as answered well nor as failed. */
+function byStatus(elements: readonly Element[], others: Counts): Counts {
+  let { total, bad } = others
+  const seen = new Set<string>()
+  for (const { labels, value } of elements) {
+    const told = statusLabels.map((label) => labels[label] ?? '')
+    const key = JSON.stringify(told)
+    if (seen.has(key)) throw new Malformed(`${labels[countLabel]} twice for ${statusLabels.join(', ')} ${key}`)
+    seen.add(key)
+    const status = told.find((text) => anyStatus.test(text))
+    if (status === undefined) continue
+    total += value
+    if (status.startsWith('5')) bad += value
+  }
+  return { total, bad }
 }
 
 /**

@@ -1,10 +1,13 @@
 /** PromQL for questions: the series of their data plane, counted in whole requests. */
 import type { Question } from './reading.ts'
-import type { Leaf, Series } from './series.ts'
+import { statusLabels, type Leaf, type Series, type What } from './series.ts'
 import { dataPlanes } from './telemetry.ts'
 
 /** The label that tells the elements of one answer apart: `<arm>.<window>.<what>`, for example `canary.fast.bad`. */
 export const countLabel = 'count'
+
+/** Labels that elements keep; the others are summed up. */
+const kept: Partial<Record<What, readonly string[]>> = { bucket: ['le'], status: statusLabels }
 
 /** How far back a series is looked for before it counts as born inside the window: a failed scrape hides it from `x offset w` by its staleness marker. */
 const bornLookback = '10m'
@@ -18,7 +21,8 @@ export function countsQuery(question: Question): string | undefined {
     leaves(question, arm).flatMap((leaf) =>
       windows.map(({ name, ms }) => {
         const counted = leaf.series.map((series) => increments(series, ms)).join(' or ')
-        return named(leaf.what === 'bucket' ? `sum by (le) (${counted})` : `sum(${counted})`, `${arm}.${name}.${leaf.what}`)
+        const labels = kept[leaf.what]
+        return named(labels === undefined ? `sum(${counted})` : `sum by (${labels.join(', ')}) (${counted})`, `${arm}.${name}.${leaf.what}`)
       }),
     ),
   )

@@ -2,7 +2,7 @@
  * An application's own histogram, as its instrumentation exposes it on each pod. What never arrived at a pod is not in it: an application knows nothing of
  * requests that did not reach it.
  */
-import { counted, type DataPlane, hasWorkload, is, quoted, regexEscaped, type Series } from './series.ts'
+import { type DataPlane, hasWorkload, is, quoted, regexEscaped, type Series } from './series.ts'
 
 /** What ReplicaSets and pods are numbered with. */
 const sign = '[bcdfghjklmnpqrstvwxz2456789]'
@@ -18,12 +18,8 @@ export function podsPattern(workload: string): string {
   return `${regexEscaped(base.slice(0, longestBase))}${hash}${sign}{5}`
 }
 
-/** A label value that is an HTTP status, or a class of them such as `5xx`. */
-const any = '[1-5]([0-9][0-9]|xx|XX)'
-const failing = '5([0-9][0-9]|xx|XX)'
-const labels = ['status', 'code', 'status_code']
 /** Paths that the kubelet or a scrape asks for: without this a version that nobody calls would look like one that answers. */
-const probes = '/?(metrics|ping|(.*/)?(health|healthz|healthy|live|livez|liveness|ready|readyz|readiness|startup|startupz))/?'
+const probes = '/?(metrics|ping|(.*/)?(health[yz]?|live(z|ness)?|read(yz?|iness)|startupz?))/?'
 const places = ['path', 'route', 'handler', 'endpoint', 'uri']
 
 export const application: DataPlane = {
@@ -34,11 +30,8 @@ export const application: DataPlane = {
     if (!hasWorkload(arm)) return []
     const pods = arm.workloads.filter((workload) => workload !== '').map(podsPattern).join('|')
     const shared = [is('namespace', arm.namespace), `pod=~${quoted(pods)}`, ...places.map((label) => `${label}!~${quoted(probes)}`)]
-    const select = (metric: string, ...more: string[]): Series => ({ metric: `http_request_duration_seconds_${metric}`, matchers: [...shared, ...more] })
-    // The first of the labels that holds a status says it. A series without any says nothing: it counts neither as answered well nor as failed.
-    const withStatus = (wanted: string): Series[] =>
-      labels.map((label, index) => select('count', ...labels.slice(0, index).map((before) => `${before}!~${quoted(any)}`), `${label}=~${quoted(wanted)}`))
-    const total = measure === 'DoorRequests' ? [select('count')] : withStatus(any)
-    return counted(measure, total, withStatus(failing), [select('bucket')])
+    const select = (metric: string): readonly Series[] => [{ metric: `http_request_duration_seconds_${metric}`, matchers: shared }]
+    if (measure === 'Latency') return [{ what: 'bucket', series: select('bucket') }]
+    return [{ what: measure === 'DoorRequests' ? 'total' : 'status', series: select('count') }]
   },
 }

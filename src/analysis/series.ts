@@ -4,8 +4,14 @@ import type { ArmSeries, Measure } from './reading.ts'
 /** What counts answer. */
 export type Counted = Exclude<Measure['kind'], 'Query'>
 
-/** What an element counts. `lost`: requests that never arrived at a pod, part of neither `total` nor `bucket`. `bucket` comes with `le`. */
-export type What = 'total' | 'bad' | 'lost' | 'bucket'
+/**
+ * What an element counts. `status`: requests by `statusLabels`, which tell total and bad in one selection. `lost`: requests that never arrived at a pod,
+ * part of none of the others. `bucket` comes with `le`.
+ */
+export type What = 'total' | 'bad' | 'status' | 'lost' | 'bucket'
+
+/** Labels that may hold an HTTP status; the first one that does is believed. */
+export const statusLabels = ['status', 'code', 'status_code'] as const
 
 export interface Series {
   readonly metric: string

@@ -46,6 +46,34 @@ describe('counts of a success rate', () => {
   })
 })
 
+describe('counts by status', () => {
+  const application = (...elements: Record<string, string>[]) =>
+    countsAnswer(question({ telemetry: 'Application' }), vector(...elements.map((labels) => series('canary.slow.status', '3', labels))))
+  const good = { total: 3, bad: 0 }
+  const bad = { total: 3, bad: 3 }
+  it.each([
+    [{ status: '200' }, good], [{ status: '404' }, good], [{ status: '503' }, bad], [{ code: '500' }, bad], [{ status_code: '599' }, bad],
+    [{ status: '5xx' }, bad], [{ code: '5XX' }, bad], [{ status_code: '2XX' }, good], [{ status: '100' }, good],
+    // The first that holds one says it, in this order.
+    [{ status: '200', code: '500', status_code: '500' }, good], [{ code: '500', status_code: '200' }, bad], [{ status: 'error', code: '500' }, bad], [{ status: 'ok', code: '0', status_code: '204' }, good],
+    // No status: neither well nor failed.
+    [{}, zero], [{ status: 'error' }, zero], [{ status: '' }, zero], [{ code: '5' }, zero], [{ code: '50' }, zero], [{ code: '5000' }, zero], [{ code: '600' }, zero], [{ status: '5xX' }, zero], [{ status: '500\n' }, zero], [{ grpc: '500' }, zero],
+  ] as [Record<string, string>, typeof zero][])('%j: %j', (labels, slow) => expect(application(labels)).toMatchObject({ state: 'Counts', canary: { slow } }))
+  it('adds them up, and rounds once', () => {
+    const parts = ['200', '201', '5xx', '500', 'none'].map((status) => series('canary.slow.status', '1.4', { status }))
+    expect(countsAnswer(question({ telemetry: 'Application' }), vector(...parts))).toMatchObject({ canary: { slow: { total: 6, bad: 3 }, fast: zero }, stable: { slow: zero } })
+  })
+  it('refuses the same status twice', () => {
+    expect(application({ status: '500' }, { status: '500' })).toEqual({ state: 'Error', reason: 'the source answered canary.slow.status twice for status, code, status_code ["500","",""]' })
+  })
+  it('has room for every status under every label in one answer', () => {
+    const statuses = ['stable', 'canary'].flatMap((arm) => ['fast', 'slow'].flatMap((window) => ['status', 'code', 'status_code'].flatMap((label) =>
+      Array.from({ length: 500 }, (_, index) => series(`${arm}.${window}.status`, '1234567.123456789', { [label]: String(100 + index) })))))
+    expect(JSON.stringify(vector(...statuses)).length).toBeLessThan(1024 * 1024)
+    expect(countsAnswer(question({ telemetry: 'Application' }), vector(...statuses))).toMatchObject({ state: 'Counts', stable: { fast: { total: Math.round(1234567.123456789 * 1500) } } })
+  })
+})
+
 describe('counts of a latency', () => {
   const slow = { '100': 800, '250': 950, '500': 990, '1000': 998, '+Inf': 1000 }
   it('counts the slower ones by buckets, and shows the percentile', () => {

@@ -47,6 +47,11 @@ describe.each(telemetries)('the laws of telemetries: %s', (telemetry) => {
   it('is nothing where no series is, and no failed request where none failed', () => {
     expect(answered(asked({ telemetry }), one.good(sample('stable')).map((labels) => ({ labels, value: 5 })))).toMatchObject({ state: 'Counts', canary: { slow: { total: 0, bad: 0 } }, stable: { slow: { bad: 0 } } })
   })
+  it.each([latency, { kind: 'SuccessRate' }, { kind: 'DoorRequests' }] as const)('asks $kind in less than 64 KiB, with names of usual length', (measure) => {
+    const arm = (side: string) => armOf({ workload: `recommendations-${side}-1a2b3c4d5e`, service: `recommendations-${side}`, cluster: `httproute/shop/recommendations/rule/0/backend/${side}` })
+    const query = countsQuery(asked({ telemetry, measure, stable: arm('stable'), canary: arm('canary'), fastMs: 60_000 }))!
+    expect(Buffer.byteLength(query)).toBeLessThan(65_536)
+  })
   it('keeps every name in its string, whatever it is', () => {
     const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 70 })
     const shape = (text: string) => text.replaceAll(/"(\\.|[^"\\])*"/g, '""')
@@ -150,6 +155,18 @@ describe('an application', () => {
     fc.assert(fc.property(fc.stringMatching(/^[a-z]([-a-z0-9]{0,58}[a-z0-9])?$/), signs(1, 10), signs(5, 5), (name, hash, pod) => {
       expect(matches(name, `${`${name}-${hash}-`.slice(0, 58)}${pod}`)).toBe(true)
     }))
+  })
+  it('is asked in one selection of each arm and window, by the labels that may hold a status', () => {
+    const query = countsQuery(question({ telemetry: 'Application' }))!
+    expect(query.match(/sum by \(status, code, status_code\)/g)).toHaveLength(4)
+    expect(query).not.toMatch(/status\w*[=!]/)
+  })
+  it.each([
+    ...['health', 'healthz', 'healthy', 'live', 'livez', 'liveness', 'ready', 'readyz', 'readiness', 'startup', 'startupz'].flatMap((path) => [`/${path}`, `${path}/`, `/api/v1/${path}`].map((one) => [one, true] as const)),
+    ['/metrics', true], ['ping', true], ['/api/metrics', false], ['/api/ping', false], ['/orders', false], ['/healthyz', false], ['/reads', false], ['/read', false], ['/livezz', false], ['/olive', false], ['/', false], ['', false],
+  ] as const)('leaves out probes: %s is one: %s', (path, isProbe) => {
+    const pattern = /path!~("[^"]*")/.exec(countsQuery(question({ telemetry: 'Application' }))!)![1]!
+    expect(new RegExp(`^(?:${JSON.parse(pattern)})$`).test(path)).toBe(isProbe)
   })
   it('counts what arrived, whatever its status, where it is asked what a door still gets', () => {
     const query = countsQuery(question({ telemetry: 'Application', ...quiet }))!
