@@ -1,4 +1,4 @@
-/** Journeys through HTTPRoutes: of a Service in a mesh, measured as Linkerd's callers count it, and of a Gateway, measured as Traefik counts it. */
+/** Journeys through HTTPRoutes and GRPCRoutes: of a Service in a mesh, measured as Linkerd's callers count it, and of a Gateway, measured as Traefik counts it. */
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, type TestContext } from 'vitest'
@@ -12,6 +12,7 @@ import { until } from '../support/process.ts'
 
 const missing = stageMissing()
 const httpRoutes = 'gateway.networking.k8s.io/v1/httproutes'
+const grpcRoutes = 'gateway.networking.k8s.io/v1/grpcroutes'
 const checks = [{ name: 'success', successRate: { min: '99.5%' } }, { name: 'p99', latency: { percentile: 99, max: '250ms' } }]
 const base: Omit<RolloutSpec, 'traffic'> = {
   workloadRef: { kind: 'Deployment', name: 'web' },
@@ -48,7 +49,7 @@ describe.skipIf(missing)(`journeys of the Gateway API ${missing ?? ''}`, { concu
     const scene = await stage.scene('gateway')
     await scene.deploy('web', 'web:v1')
     await prepare(scene)
-    const traffic = stage.mesh.send({ namespace: scene.namespace, host: 'web' }, spec === inMesh ? 100 : 0)
+    const traffic = stage.mesh.send({ namespace: scene.namespace, host: 'web' }, spec.traffic!.gatewayAPI?.managed ? 100 : 0)
     t.onTestFinished(() => {
       traffic.stop()
       expect(stage.mesh.nowhere(scene.namespace)).toEqual([])
@@ -84,6 +85,41 @@ describe.skipIf(missing)(`journeys of the Gateway API ${missing ?? ''}`, { concu
     expect(await scene.outcome('web', 'web:v2')).toBe('RolledBack')
     await scene.reach('web', 'rolled back', ({ phase }) => phase === 'RolledBack')
     expect(await stage.mesh.measure(scene.namespace, 'web:v2')).toBe(0)
+  })
+
+  const ofMesh = { kind: 'Service' as const, name: 'web', port: 80 }
+  test.for<[string, RolloutSpec['traffic']]>([
+    ['managed', { gatewayAPI: { managed: { kind: 'GRPCRoute', parentRefs: [ofMesh] } } }],
+    ['one’s own by rule', { gatewayAPI: { routeRefs: [{ kind: 'GRPCRoute', name: 'web', rules: ['calls'] }] } }],
+  ])('a GRPCRoute, %s: a good revision is promoted, one whose failures hide behind HTTP 200 is taken back', async ([, traffic], t) => {
+    const own = traffic?.gatewayAPI?.managed === undefined
+    const rules = [
+      { matches: [{ method: { service: 'grpc.health.v1.Health' } }], backendRefs: [ref('web', 1)] },
+      { name: 'calls', backendRefs: [ref('web-stable', 1000), ref('web-canary', 0)] },
+    ]
+    const scene = await adopted(t, { ...base, traffic, analysis: measured('LinkerdRoute') }, async (one) => {
+      stage.mesh.behave((pod) => pod.namespace === one.namespace, { grpcStatus: 14 })
+      const route = { apiVersion: 'gateway.networking.k8s.io/v1', kind: 'GRPCRoute', metadata: { name: 'web' }, spec: { parentRefs: [{ group: '', ...ofMesh }], rules } }
+      if (own) await one.apply(grpcRoutes, route)
+    })
+    const calls = stage.mesh.send({ namespace: scene.namespace, host: 'web', path: '/shop.Web/Get' }, own ? 100 : 0)
+    t.onTestFinished(() => calls.stop())
+    const route = async () => (await scene.get(`/apis/gateway.networking.k8s.io/v1/namespaces/${scene.namespace}/grpcroutes/web`))!
+    const before = await route()
+    const shares = scene.watchSplit(grpcRoutes, 'web')
+    await scene.push('web', 'web:v2')
+    expect(await scene.outcome('web', 'web:v2')).toBe('Promoted')
+    await scene.reach('web', 'idle', ({ phase }) => phase === 'Idle')
+    shares.stop()
+    expect(shares.seen.filter((share) => share > 0)).toEqual([10, 50, 100])
+    expect(await stage.mesh.measure(scene.namespace, 'web:v2')).toBe(100)
+    expect(stage.mesh.served(scene.namespace).reduce((sum, one) => sum + one.bad, 0)).toBe(0)
+    stage.mesh.behave((pod) => pod.namespace === scene.namespace && pod.image === 'web:v3', { errorRate: 0.3, grpcStatus: 14 })
+    await scene.push('web', 'web:v3')
+    expect(await scene.outcome('web', 'web:v3')).toBe('RolledBack')
+    await scene.reach('web', 'rolled back', ({ phase }) => phase === 'RolledBack')
+    expect(await stage.mesh.measure(scene.namespace, 'web:v3')).toBe(0)
+    expect((await route()).spec).toEqual(before.spec)
   })
 
   test('on a Gateway a good revision is promoted and a bad one taken back, on the user’s own route, of which nothing else changes', async (t) => {

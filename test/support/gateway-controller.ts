@@ -4,9 +4,12 @@
  */
 import type { KubeObject } from '../../src/rollout/objects.ts'
 import type { ControlPlane } from './control-plane.ts'
-import { follow } from './follow.ts'
+import { follow, type Followed } from './follow.ts'
 import { parentsOf } from './gateway-routes.ts'
 import { sleep } from './process.ts'
+
+const plurals = ['httproutes', 'grpcroutes'] as const
+type Plural = (typeof plurals)[number]
 
 export interface GatewayController {
   /** Refuses routes of this Gateway (`namespace/name`) from now on, for this reason of Accepted. */
@@ -19,24 +22,26 @@ export async function startGatewayController(plane: ControlPlane, delayMs = 200)
   const ending = new AbortController()
   const refused = new Map<string, string>()
   let last: Promise<unknown> = Promise.resolve()
-  const again = (key: string): void => {
+  const again = (plural: Plural, key: string): void => {
     last = last.then(async () => {
       await sleep(delayMs)
       for (let tries = 0; tries < 20 && !ending.signal.aborted; tries++) {
-        if (await answer(plane, routes.objects.get(key), services.objects, refused).catch(() => false)) return
+        if (await answer(plane, plural, routes[plural].objects.get(key), services.objects, refused).catch(() => false)) return
         await sleep(100)
       }
     })
   }
-  const services = follow(plane, '/api/v1/services', ending.signal, () => {
-    for (const key of routes.objects.keys()) again(key)
-  })
-  const routes = follow(plane, '/apis/gateway.networking.k8s.io/v1/httproutes', ending.signal, again)
-  await Promise.all([services.synced, routes.synced])
+  const all = (): void => {
+    for (const plural of plurals) for (const key of routes[plural].objects.keys()) again(plural, key)
+  }
+  const services = follow(plane, '/api/v1/services', ending.signal, all)
+  const followed = (plural: Plural): Followed => follow(plane, `/apis/gateway.networking.k8s.io/v1/${plural}`, ending.signal, (key) => again(plural, key))
+  const routes: Readonly<Record<Plural, Followed>> = { httproutes: followed('httproutes'), grpcroutes: followed('grpcroutes') }
+  await Promise.all([services, ...Object.values(routes)].map(({ synced }) => synced))
   return {
     refuse(gateway, reason) {
       refused.set(gateway, reason)
-      for (const key of routes.objects.keys()) again(key)
+      all()
     },
     async stop() {
       ending.abort()
@@ -45,7 +50,9 @@ export async function startGatewayController(plane: ControlPlane, delayMs = 200)
   }
 }
 
-async function answer(plane: ControlPlane, route: KubeObject | undefined, services: ReadonlyMap<string, KubeObject>, refused: ReadonlyMap<string, string>): Promise<boolean> {
+async function answer(
+  plane: ControlPlane, plural: Plural, route: KubeObject | undefined, services: ReadonlyMap<string, KubeObject>, refused: ReadonlyMap<string, string>,
+): Promise<boolean> {
   if (!route) return true
   const { namespace, name, generation } = route.metadata
   const refs: any[] = (route.spec.rules ?? []).flatMap((rule: any) => rule.backendRefs ?? [])
@@ -64,7 +71,7 @@ async function answer(plane: ControlPlane, route: KubeObject | undefined, servic
       : { parentRef: parent, controllerName: 'example.com/gateway', conditions: conditions.map((one) => ({ ...one, observedGeneration: generation })) }
   })
   if (JSON.stringify(route['status']?.parents) === JSON.stringify(parents)) return true
-  const path = `/apis/gateway.networking.k8s.io/v1/namespaces/${namespace}/httproutes/${name}/status`
+  const path = `/apis/gateway.networking.k8s.io/v1/namespaces/${namespace}/${plural}/${name}/status`
   // A route that has changed since is answered for as it is then.
   const put = await plane.request('PUT', path, { ...route, status: { parents } })
   return put.status === 200 || put.status === 404 || put.status === 409

@@ -1,20 +1,23 @@
-/** Where a request goes by the Gateway API: HTTPRoutes of a Gateway or of the Service that is called, over the objects that one proxy has heard of. Pure. */
+/** Where a request goes by the Gateway API: routes of a Gateway or of the Service that is called, over the objects that one proxy has heard of. Pure. */
 import type { KubeObject } from '../../src/rollout/objects.ts'
 import { callersHost, endpointsOf, type Arm, type Call, type Routing, type View } from './mesh-routes.ts'
 
-/** A match that is not modelled is an error: never a guess. */
+/** A match that is not modelled is an error: never a guess. GRPCRoutes go before HTTPRoutes, as Linkerd has it. */
 export function routeGatewayAPI(view: View, call: Call): Routing {
   const [service = '', namespace = ''] = callersHost(call.host, call.namespace).split('.')
-  const routes = [...view.httproutes.values()].filter((route) => (call.gateway === undefined ? leadsService(route, namespace, service) : ofGateway(route, call)))
-  for (const route of routes) {
+  const kinds = [['GRPCRoute', view.grpcroutes], ['HTTPRoute', view.httproutes]] as const
+  for (const [kind, route] of kinds.flatMap(([kind, routes]) => [...routes.values()].map((route) => [kind, route] as const))) {
+    if (call.gateway === undefined ? !leadsService(route, namespace, service) : !ofGateway(route, call)) continue
     for (const rule of route.spec.rules ?? []) {
       if (!(rule.matches ?? [{}]).some((match: any) => matches(match, call))) continue
-      const arms: Arm[] = (rule.backendRefs ?? []).map((ref: any) => armOf(view, ref.namespace ?? route.metadata.namespace, ref.name, ref.port, ref.weight ?? 1))
+      const arms: Arm[] = (rule.backendRefs ?? []).map((ref: any) => ({
+        ...armOf(view, ref.namespace ?? route.metadata.namespace, ref.name, ref.port, ref.weight ?? 1), route: kind,
+      }))
       const loaded = arms.filter((arm) => arm.weight > 0)
-      return loaded.length > 0 ? { arms: loaded } : { nowhere: `no backendRef of HTTPRoute ${route.metadata.namespace}/${route.metadata.name} has any weight` }
+      return loaded.length > 0 ? { arms: loaded } : { nowhere: `no backendRef of ${kind} ${route.metadata.namespace}/${route.metadata.name} has any weight` }
     }
   }
-  if (call.gateway !== undefined) return { nowhere: `no HTTPRoute of Gateway ${call.gateway} takes ${call.host}` }
+  if (call.gateway !== undefined) return { nowhere: `no route of Gateway ${call.gateway} takes ${call.host}` }
   const plain = armOf(view, namespace, service, undefined, 1)
   return plain.flag === 'NC' ? { nowhere: `no Service ${namespace}/${service}` } : { arms: [plain] }
 }
@@ -34,9 +37,16 @@ export function parentsOf(route: KubeObject): any[] {
 function matches(match: Readonly<Record<string, any>>, call: Call): boolean {
   return Object.entries(match).every(([name, wanted]) => {
     if (name === 'path' && wanted.type === 'PathPrefix') return `${call.path ?? '/'}/`.startsWith(wanted.value === '/' ? '/' : `${wanted.value}/`)
+    if (name === 'method' && (wanted.type ?? '') === 'Exact') return ofMethod(wanted, call.path ?? '/')
     if (name === 'headers') return wanted.every((header: any) => (header.type ?? 'Exact') === 'Exact' && call.headers?.[header.name.toLowerCase()] === header.value)
     throw new Error(`gateway model: match ${name} ${JSON.stringify(wanted)} is not modelled`)
   })
+}
+
+/** gRPC's path is `/<service>/<method>`. */
+function ofMethod(wanted: { readonly service?: string; readonly method?: string }, path: string): boolean {
+  const [, service, method] = path.split('/')
+  return (wanted.service ?? service) === service && (wanted.method ?? method) === method
 }
 
 function armOf(view: View, namespace: string, service: string, port: number | undefined, weight: number): Arm {

@@ -1,7 +1,7 @@
 /** Where a request goes: Istio's and Linkerd's rules over the objects that one proxy has heard of. Pure; what Sluice writes is read here by other code. */
 import type { KubeObject } from '../../src/rollout/objects.ts'
 
-export const meshKinds = ['virtualservices', 'destinationrules', 'serviceprofiles', 'httproutes', 'services', 'endpointslices'] as const
+export const meshKinds = ['virtualservices', 'destinationrules', 'serviceprofiles', 'httproutes', 'grpcroutes', 'services', 'endpointslices'] as const
 export type MeshKind = (typeof meshKinds)[number]
 export type View = Readonly<Record<MeshKind, ReadonlyMap<string, KubeObject>>>
 
@@ -21,6 +21,8 @@ export interface Arm {
   readonly service: string
   readonly namespace: string
   readonly subset?: string
+  /** The kind of the route of the Gateway API that names it. */
+  readonly route?: 'HTTPRoute' | 'GRPCRoute'
   readonly pods: readonly string[]
   /** Envoy's flags: NC no such cluster, UH no ready endpoint. */
   readonly flag?: 'NC' | 'UH'

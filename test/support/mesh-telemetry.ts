@@ -85,17 +85,24 @@ function countLinkerd(store: SeriesStore, call: Call, arm: Arm | undefined, pod:
 }
 
 const seconds = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 10]
-/** The caller's proxy alone counts, by the backend it chose, also where it reached nobody. */
+const grpcStatuses = [
+  'OK', 'CANCELLED', 'UNKNOWN', 'INVALID_ARGUMENT', 'DEADLINE_EXCEEDED', 'NOT_FOUND', 'ALREADY_EXISTS', 'PERMISSION_DENIED', 'RESOURCE_EXHAUSTED',
+  'FAILED_PRECONDITION', 'ABORTED', 'OUT_OF_RANGE', 'UNIMPLEMENTED', 'INTERNAL', 'UNAVAILABLE', 'DATA_LOSS', 'UNAUTHENTICATED',
+]
+/** The caller's proxy alone counts, by the backend it chose, also where it reached nobody. Through a GRPCRoute it counts statuses of gRPC, by name. */
 function countLinkerdRoute(store: SeriesStore, call: Call, arm: Arm | undefined, answer: Answer): void {
   if (!arm) return
   const backend = {
-    namespace: call.namespace, pod: `${caller}-0`, parent_group: 'core', parent_kind: 'Service', route_group: 'gateway.networking.k8s.io', route_kind: 'HTTPRoute',
+    namespace: call.namespace, pod: `${caller}-0`, parent_group: 'core', parent_kind: 'Service', route_group: 'gateway.networking.k8s.io', route_kind: arm.route ?? 'HTTPRoute',
     backend_group: 'core', backend_kind: 'Service', backend_namespace: arm.namespace, backend_name: arm.service, backend_port: '80',
   }
   const arrived = answer.flag === '-'
-  const outcome = arrived ? { http_status: codeOf(answer), error: '' } : { http_status: '', error: answer.flag === 'UH' ? 'FAIL_FAST' : 'IO' }
-  store.count('outbound_http_route_backend_response_statuses_total', { ...backend, ...outcome }, undefined)
-  store.observe('outbound_http_route_backend_response_duration_seconds', seconds, backend, undefined, answer.latencyMs / 1000)
+  const kind = arm.route === 'GRPCRoute' ? 'grpc' : 'http'
+  const status = kind === 'http' ? codeOf(answer) : grpcStatuses[answer.grpcStatus ?? (answer.bad ? 2 : 0)]!
+  const error = answer.flag === 'UH' ? 'FAIL_FAST' : 'IO'
+  const outcome = { [`${kind}_status`]: arrived ? status : '', error: arrived ? '' : error }
+  store.count(`outbound_${kind}_route_backend_response_statuses_total`, { ...backend, ...outcome }, undefined)
+  store.observe(`outbound_${kind}_route_backend_response_duration_seconds`, seconds, backend, undefined, answer.latencyMs / 1000)
 }
 
 /** Under `exported_service`, as a scrape without honorLabels leaves it. */

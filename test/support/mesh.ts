@@ -82,13 +82,14 @@ const paths: Record<MeshKind, string> = {
   destinationrules: '/apis/networking.istio.io/v1/destinationrules',
   serviceprofiles: '/apis/linkerd.io/v1alpha2/serviceprofiles',
   httproutes: '/apis/gateway.networking.k8s.io/v1/httproutes',
+  grpcroutes: '/apis/gateway.networking.k8s.io/v1/grpcroutes',
   services: '/api/v1/services',
   endpointslices: '/apis/discovery.k8s.io/v1/endpointslices',
 }
 const kindsOf: Record<DataPlane, readonly MeshKind[]> = {
   Istio: ['virtualservices', 'destinationrules', 'services', 'endpointslices'],
   Linkerd: ['serviceprofiles', 'services', 'endpointslices'],
-  GatewayAPI: ['httproutes', 'services', 'endpointslices'],
+  GatewayAPI: ['httproutes', 'grpcroutes', 'services', 'endpointslices'],
 }
 
 /** One proxy: its own copy of the objects, each change applied `lagMs` after the API server told it. */
