@@ -21,15 +21,23 @@ export interface GatewayController {
 export async function startGatewayController(plane: ControlPlane, delayMs = 200): Promise<GatewayController> {
   const ending = new AbortController()
   const refused = new Map<string, string>()
-  let last: Promise<unknown> = Promise.resolve()
+  const due = new Set<string>()
+  const running = new Set<Promise<void>>()
+  const answered = async (plural: Plural, key: string): Promise<void> => {
+    await sleep(delayMs)
+    due.delete(`${plural}/${key}`)
+    for (let tries = 0; tries < 20 && !ending.signal.aborted; tries++) {
+      if (await answer(plane, plural, routes[plural].objects.get(key), services.objects, refused).catch(() => false)) return
+      await sleep(100)
+    }
+  }
+  /** Routes do not wait for each other, and what happens to one within the delay is answered at once. */
   const again = (plural: Plural, key: string): void => {
-    last = last.then(async () => {
-      await sleep(delayMs)
-      for (let tries = 0; tries < 20 && !ending.signal.aborted; tries++) {
-        if (await answer(plane, plural, routes[plural].objects.get(key), services.objects, refused).catch(() => false)) return
-        await sleep(100)
-      }
-    })
+    if (due.has(`${plural}/${key}`)) return
+    due.add(`${plural}/${key}`)
+    const run = answered(plural, key)
+    running.add(run)
+    void run.finally(() => running.delete(run))
   }
   const all = (): void => {
     for (const plural of plurals) for (const key of routes[plural].objects.keys()) again(plural, key)
@@ -45,7 +53,7 @@ export async function startGatewayController(plane: ControlPlane, delayMs = 200)
     },
     async stop() {
       ending.abort()
-      await last
+      await Promise.all(running)
     },
   }
 }
