@@ -211,10 +211,10 @@ async function runCommands(place: Place, step: Extract<Step, { do: 'run' }>, acc
   return prints(step.prints, shown) ? undefined : `${otherWords}:\n${shown}\n--- compared without times, names by hash and counts ---\n${comparable(shown)}\n${comparable(step.prints)}`
 }
 
-/** Runs commands as typed, standard error with standard output. Ends with 124 what takes longer than two minutes. */
+/** Runs commands as typed, standard error with standard output, and without what a shell on a socket would read first. Ends with 124 what takes longer than two minutes. */
 function shell({ folder, env }: Place, command: string, stdin = ''): Promise<{ readonly code: number; readonly output: string }> {
   return new Promise((done) => {
-    const child = spawn('timeout', ['120', 'bash', '-euo', 'pipefail', '-c', `exec 2>&1\n${command}`], { cwd: folder, env })
+    const child = spawn('timeout', ['120', 'bash', '--noprofile', '--norc', '-euo', 'pipefail', '-c', `exec 2>&1\n${command}`], { cwd: folder, env })
     let output = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
     child.stderr.setEncoding('utf8').on('data', (text: string) => (output += text))
